@@ -1,0 +1,57 @@
+"""What happens to a pipeline."""
+
+from typing import Annotated, ClassVar
+from uuid import UUID
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from domain.kernel import Event
+from domain.neighbours import StageKind
+from domain.values import Name, Percentage
+
+Colour = Annotated[str, Meta(pattern=r"^#[0-9a-fA-F]{6}$", examples=["#2f855a"])]
+
+
+class Stage(Struct, frozen=True, kw_only=True):
+    """A step of a pipeline. Its place in the pipeline's list is its order; `probability` is a percentage."""
+
+    id: UUID
+    name: Name
+    kind: StageKind = StageKind.OPEN
+    probability: Percentage
+    colour: Colour | None = None
+
+
+class PipelineCreated(Event, frozen=True, kw_only=True):
+    """A pipeline was made, with its stages."""
+
+    TYPE: ClassVar[str] = "pipeline.created.v1"
+    name: str
+    stages: tuple[Stage, ...]
+    default: bool = False
+    external_id: str | None = None
+
+
+class PipelineEdited(Event, frozen=True, kw_only=True):
+    """A pipeline's name or stages became others; `stages` is the whole new list."""
+
+    TYPE: ClassVar[str] = "pipeline.edited.v1"
+    name: str | UnsetType = UNSET
+    stages: tuple[Stage, ...] | UnsetType = UNSET
+    default: bool | UnsetType = UNSET
+    external_id: str | None | UnsetType = UNSET
+
+
+class PipelineArchived(Event, frozen=True, kw_only=True):
+    """A pipeline takes no more deals."""
+
+    TYPE: ClassVar[str] = "pipeline.archived.v1"
+
+
+class PipelineRestored(Event, frozen=True, kw_only=True):
+    """An archived pipeline is in use again."""
+
+    TYPE: ClassVar[str] = "pipeline.restored.v1"
+
+
+PipelineEvent = PipelineCreated | PipelineEdited | PipelineArchived | PipelineRestored
