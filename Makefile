@@ -4,6 +4,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+COMPILE := .venv-lock/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header --no-annotate $(UPGRADE)
 SOURCES := domain application projections infrastructure api tests
 
 .PHONY: help setup run test services lint format bench lock clean
@@ -27,6 +29,11 @@ $(INSTALLED): requirements-dev.lock pyproject.toml
 run: setup ## Run the whole system on this machine, with sample data
 	$(BIN)/clientforge up --sample
 
+lock: ## Resolve the dependencies anew (for maintainers; `make lock UPGRADE=--upgrade` takes newer versions)
+	@test -x .venv-lock/bin/uv || { $(PYTHON) -m venv .venv-lock; .venv-lock/bin/python -m pip install --quiet uv; }
+	$(COMPILE) --output-file requirements.lock
+	$(COMPILE) --group dev --constraint requirements.lock --output-file requirements-dev.lock
+
 clean: ## Remove the environment and caches (not the data of `make run`)
-	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-lock build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
