@@ -1,0 +1,532 @@
+"""The event log in PostgreSQL: appends in one round trip, reads in one, and the library's recorder over both."""
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import psycopg
+from eventsourcing.persistence import ApplicationRecorder, IntegrityError, Notification, StoredEvent, Subscription
+
+from application.ports import (
+    Append,
+    Appended,
+    ClaimConflict,
+    Conflict,
+    GuardConflict,
+    Idempotency,
+    IdempotencyConflict,
+    KeyMissing,
+    StreamChange,
+    VersionConflict,
+)
+from application.recording import Entry, Mapper, Metadata, Recorded, personal_subject, stream_subject
+from domain.kernel import Claim, Personal, Sealed
+from infrastructure.keys import KEYS_OF, DataKey, KeyRing, Keys
+from infrastructure.postgres import Connection, Database, shared_database
+
+_COLUMNS = "stream, version, type, payload, metadata, position, occurred_at, recorded_at"
+
+
+class FutureEvent(Conflict):
+    """An event would have happened after it is recorded."""
+
+
+class KeyRace(Conflict):
+    """Another writer stored a subject's first key meanwhile: try again with it."""
+
+
+class AppendCall:
+    """The arguments of `append_events`, collected column by column."""
+
+    def __init__(self, tenant: UUID, metadata: bytes) -> None:
+        self.arguments: dict[str, Any] = {
+            "tenant": tenant,
+            "metadata": metadata,
+            "streams": [],
+            "versions": [],
+            "types": [],
+            "payloads": [],
+        }
+
+    def event(self, stream: str, version: int, type: str, payload: bytes) -> None:
+        """Adds an event."""
+        self.arguments["streams"].append(stream)
+        self.arguments["versions"].append(version)
+        self.arguments["types"].append(type)
+        self.arguments["payloads"].append(payload)
+
+    def add(self, **columns: Any) -> None:
+        """Adds one value to each of the named array arguments."""
+        for name, value in columns.items():
+            self.arguments.setdefault(name, []).append(value)
+
+    def run(self, connection: Connection) -> dict[str, Any]:
+        """Appends in one round trip. Raises psycopg's errors with the SQLSTATEs CF001 to CF006."""
+        names = list(self.arguments)
+        sql = f"SELECT * FROM append_events({', '.join(f'p_{name} => {_PLACE.get(name, _plain(name))}' for name in names)})"  # noqa: S608
+        row = connection.execute(sql, self.arguments).fetchone()
+        assert row is not None  # noqa: S101
+        return row
+
+
+def _plain(name: str) -> str:
+    return f"%({name})s"
+
+
+_PLACE = {
+    "tenant": "%(tenant)s",
+    "metadata": "%(metadata)b",
+    "streams": "%(streams)s::text[]",
+    "versions": "%(versions)s::integer[]",
+    "types": "%(types)s::text[]",
+    "payloads": "%(payloads)b::bytea[]",
+    "occurred_at": "%(occurred_at)s::timestamptz[]",
+    "guard_streams": "%(guard_streams)s::text[]",
+    "guard_versions": "%(guard_versions)s::integer[]",
+    "claim_purposes": "%(claim_purposes)s::text[]",
+    "claim_hashes": "%(claim_hashes)b::bytea[]",
+    "claim_streams": "%(claim_streams)s::text[]",
+    "release_purposes": "%(release_purposes)s::text[]",
+    "release_hashes": "%(release_hashes)b::bytea[]",
+    "release_streams": "%(release_streams)s::text[]",
+    "subjects": "%(subjects)s::uuid[]",
+    "wrapped_keys": "%(wrapped_keys)b::bytea[]",
+    "principals": "%(principals)s::jsonb",
+    "source_streams": "%(source_streams)s::text[]",
+    "sources": "%(sources)s::text[]",
+    "outcome": "%(outcome)s::jsonb",
+}
+
+
+class PostgresEventStore:
+    """application.ports.EventStore over a database of the application's role."""
+
+    def __init__(self, database: Database, keyring: KeyRing, mapper: Mapper) -> None:
+        self._database = database
+        self._keyring = keyring
+        self._mapper = mapper
+
+    def append(self, tenant: UUID, append: Append) -> Appended:
+        """Adds events in one round trip, more only for keys that this process hasn't seen. Raises a Conflict."""
+        for last in (False, False, True):
+            call, new_keys = self._call(tenant, append)
+            try:
+                row = self._run(tenant, call, append)
+            except KeyRace:
+                if last:
+                    raise
+                continue
+            for subject, key in new_keys.items():
+                self._keyring.remember(tenant, subject, key)
+            if row["replayed"] is not None:
+                outcome = row["replayed"]
+                return Appended(position=outcome["position"], versions=outcome["versions"], replayed=True)
+            return Appended(position=row["last_position"], versions=_versions(append))
+        raise AssertionError("unreachable")
+
+    def stream(self, tenant: UUID, stream: str, *, until: int | None = None, sealed: bool = False) -> list[Recorded]:
+        """A stream's events in order, up to the log's position `until`."""
+        return self.streams(tenant, (stream,), until=until, sealed=sealed).get(stream, [])
+
+    def streams(
+        self, tenant: UUID, streams: Collection[str], *, until: int | None = None, sealed: bool = False
+    ) -> dict[str, list[Recorded]]:
+        """The events of several streams, read in one round trip; a stream without events is left out."""
+        if not streams:
+            return {}
+        rows, keys = self._database.read_all(
+            tenant,
+            (
+                f"SELECT {_COLUMNS} FROM events WHERE tenant_id = %(tenant)s AND stream = ANY(%(streams)s)"  # noqa: S608
+                " AND (%(until)s::bigint IS NULL OR position <= %(until)s) ORDER BY stream, version",
+                KEYS_OF,
+            ),
+            {
+                "streams": list(streams),
+                "until": until,
+                "subjects": [] if sealed else [stream_subject(stream)[1] for stream in streams],
+            },
+        )
+        found: dict[str, list[Recorded]] = {}
+        open = None if sealed else self._keyring.keys(tenant, keys).open
+        for row in rows:
+            found.setdefault(row["stream"], []).append(self._mapper.recorded(_entry(tenant, row), open))
+        return found
+
+    def log(self, tenant: UUID, *, after: int, limit: int, sealed: bool = False) -> list[Recorded]:
+        """The events behind position `after`, in order, at most `limit`."""
+        rows = self._database.read(
+            tenant,
+            f"SELECT {_COLUMNS} FROM events WHERE tenant_id = %(tenant)s AND position > %(after)s"  # noqa: S608
+            " ORDER BY position LIMIT %(limit)s",
+            {"after": after, "limit": limit},
+        )
+        open = None if sealed else self._keys_for(tenant, rows).open
+        return [self._mapper.recorded(_entry(tenant, row), open) for row in rows]
+
+    def head(self, tenant: UUID) -> int:
+        """The position of the tenant's last event, 0 without any."""
+        rows = self._database.read(tenant, "SELECT position FROM tenant_heads WHERE tenant_id = %(tenant)s")
+        return int(rows[0]["position"]) if rows else 0
+
+    def position_at(self, tenant: UUID, instant: datetime) -> int:
+        """The last position recorded at or before the instant, 0 if there was none."""
+        rows = self._database.read(
+            tenant,
+            "SELECT position FROM events WHERE tenant_id = %(tenant)s AND recorded_at <= %(instant)s"
+            " ORDER BY recorded_at DESC, position DESC LIMIT 1",
+            {"instant": instant},
+        )
+        return int(rows[0]["position"]) if rows else 0
+
+    def holders(self, tenant: UUID, claims: Collection[Claim]) -> dict[Claim, str]:
+        """The streams that hold the given values."""
+        wanted = list(claims)
+        if not wanted:
+            return {}
+        hashes = self._claim_hashes(tenant, wanted)
+        rows = self._database.read(
+            tenant,
+            "SELECT purpose, value_hash, stream FROM claims WHERE tenant_id = %(tenant)s"
+            " AND (purpose, value_hash) IN (SELECT * FROM unnest(%(purposes)s::text[], %(hashes)s::bytea[]))",
+            {"purposes": [claim.purpose for claim in wanted], "hashes": hashes},
+        )
+        held = {(row["purpose"], row["value_hash"]): row["stream"] for row in rows}
+        return {
+            claim: held[claim.purpose, digest]
+            for claim, digest in zip(wanted, hashes, strict=True)
+            if (claim.purpose, digest) in held
+        }
+
+    def sources(self, tenant: UUID, streams: Collection[str]) -> dict[str, Mapping[str, str]]:
+        """What each stream's last import row was."""
+        if not streams:
+            return {}
+        rows = self._database.read(
+            tenant,
+            "SELECT stream, fields FROM import_sources WHERE tenant_id = %(tenant)s AND stream = ANY(%(streams)s)",
+            {"streams": list(streams)},
+        )
+        return {row["stream"]: row["fields"] for row in rows}
+
+    def replayed(self, tenant: UUID, actor: str, idempotency: Idempotency) -> Appended | None:
+        """The answer that a request with this key got. Raises IdempotencyConflict."""
+        rows = self._database.read(
+            tenant,
+            "SELECT request_hash, outcome FROM idempotency_keys"
+            " WHERE tenant_id = %(tenant)s AND actor = %(actor)s AND key = %(key)s",
+            {"actor": actor, "key": idempotency.key},
+        )
+        if not rows:
+            return None
+        if rows[0]["request_hash"] != self._keyring.of_tenant(tenant).digest(idempotency.request):
+            raise IdempotencyConflict("this idempotency key was used for another request")
+        outcome = rows[0]["outcome"]
+        return Appended(position=outcome["position"], versions=outcome["versions"], replayed=True)
+
+    def keyed_hash(self, tenant: UUID, values: Sequence[str]) -> list[str]:
+        """A hash of each value under the tenant's own key, as hexadecimal digits."""
+        return [digest.hex() for digest in self._keyring.digests(tenant, values)]
+
+    def open_address(self, recorded: Recorded) -> str | None:
+        """The client's address of an event, None where there is none or it was erased."""
+        address = recorded.metadata.address
+        if not isinstance(address, Sealed):
+            return None
+        actor = stream_subject(recorded.metadata.actor)[1]
+        plain = self._keyring.read(recorded.tenant, (actor,)).open(actor, address)
+        return None if plain is None else plain.decode()
+
+    def opener(self, tenant: UUID, subjects: Collection[UUID]) -> Keys:
+        """What opens the personal data of these subjects."""
+        return self._keyring.read(tenant, subjects)
+
+    def _keys_for(self, tenant: UUID, rows: Sequence[Mapping[str, Any]]) -> Keys:
+        subjects = {personal_subject(row["stream"]) for row in rows if self._mapper.is_personal(row["type"])}
+        return self._keyring.read(tenant, subjects)
+
+    def _claim_hashes(self, tenant: UUID, claims: Sequence[Claim]) -> list[bytes]:
+        return self._keyring.digests(tenant, [f"{claim.purpose}\0{claim.value}" for claim in claims])
+
+    def _call(self, tenant: UUID, append: Append) -> tuple[AppendCall, dict[UUID, DataKey]]:
+        """The call, and the new keys that it stores."""
+        keys, new = self._sealing_keys(tenant, append)
+        call = AppendCall(tenant, self._mapper.metadata(self._metadata(append, keys)))
+        for subject, (_, wrapped) in new.items():
+            call.add(subjects=subject, wrapped_keys=wrapped)
+        for change in append.changes:
+            self._add_change(call, change, keys)
+        self._add_claims(call, tenant, append.changes)
+        for guard in append.guards:
+            call.add(guard_streams=guard.stream, guard_versions=guard.version)
+        if append.principals:
+            call.arguments["principals"] = msgspec.json.encode(
+                [
+                    {"user_id": each.user, "role": each.role, "manager": each.manager, "office": each.office, "active": each.active}
+                    for each in append.principals
+                ]
+            ).decode()
+        if append.idempotency:
+            call.arguments.update(
+                actor=append.metadata.actor,
+                idempotency_key=append.idempotency.key,
+                request_hash=self._keyring.of_tenant(tenant).digest(append.idempotency.request),
+                outcome=msgspec.json.encode({"versions": _versions(append)}).decode(),
+            )
+        return call, {subject: key for subject, (key, _) in new.items()}
+
+    def _add_change(self, call: AppendCall, change: StreamChange, keys: Mapping[UUID, DataKey]) -> None:
+        for number, event in enumerate(change.events):
+            payload = self._mapper.payload(event, lambda plain: keys[personal_subject(change.stream)].seal(plain))
+            call.event(change.stream, change.expected + number + 1, event.TYPE, payload)
+            call.add(occurred_at=change.occurred_at[number] if change.occurred_at else None)
+        if change.source is not None:
+            call.add(source_streams=change.stream, sources=msgspec.json.encode(change.source).decode())
+
+    def _add_claims(self, call: AppendCall, tenant: UUID, changes: Sequence[StreamChange]) -> None:
+        acquired = [(claim, change.stream) for change in changes for claim in change.acquire]
+        released = [(claim, change.stream) for change in changes for claim in change.release]
+        if not acquired and not released:
+            return
+        hashes = self._claim_hashes(tenant, [claim for claim, _ in acquired + released])
+        for (claim, stream), digest in zip(acquired, hashes, strict=False):
+            call.add(claim_purposes=claim.purpose, claim_hashes=digest, claim_streams=stream)
+        for (claim, stream), digest in zip(released, hashes[len(acquired) :], strict=True):
+            call.add(release_purposes=claim.purpose, release_hashes=digest, release_streams=stream)
+
+    def _metadata(self, append: Append, keys: Mapping[UUID, DataKey]) -> Metadata:
+        actor = _user(append.metadata.actor)
+        if append.address is None or actor is None or actor not in keys:
+            return append.metadata
+        return msgspec.structs.replace(append.metadata, address=keys[actor].seal(append.address.encode()))
+
+    def _sealing_keys(
+        self, tenant: UUID, append: Append
+    ) -> tuple[dict[UUID, DataKey], dict[UUID, tuple[DataKey, bytes]]]:
+        """The keys that seal this append, and those of them that are new, with their wrapped form."""
+        personal = [change for change in append.changes if any(_is_plain(event) for event in change.events)]
+        born = {personal_subject(change.stream) for change in personal if change.expected == 0}
+        known = {personal_subject(change.stream) for change in personal} - born
+        actor = _user(append.metadata.actor)
+        keys = self._keyring.sealing(tenant, known | ({actor} if actor and append.address else set()) - born)
+        new = {subject: self._keyring.new(tenant, subject) for subject in born}
+        for subject in known - keys.keys():
+            raise KeyMissing(f"the key of subject {subject} is missing or was erased: nothing can be sealed under it")
+        return keys | {subject: key for subject, (key, _) in new.items()}, new
+
+    def _run(self, tenant: UUID, call: AppendCall, append: Append) -> dict[str, Any]:
+        attempts = 0
+
+        def run(connection: Connection) -> dict[str, Any]:
+            nonlocal attempts
+            attempts += 1
+            return call.run(connection)
+
+        try:
+            return self._database.run(run)
+        except psycopg.Error as error:
+            if attempts > 1 and error.sqlstate in ("CF001", "CF005") and (row := self._own(tenant, call)):
+                return row
+            raise _conflict(error, append) from error
+
+    def _own(self, tenant: UUID, call: AppendCall) -> dict[str, Any] | None:
+        """The answer of an append whose first try was stored although its answer was lost."""
+        rows = self._database.read(
+            tenant,
+            "SELECT payload, position, recorded_at FROM events"
+            " WHERE tenant_id = %(tenant)s AND stream = %(stream)s AND version = %(version)s",
+            {"stream": call.arguments["streams"][-1], "version": call.arguments["versions"][-1]},
+        )
+        if not rows or rows[0]["payload"] != call.arguments["payloads"][-1]:
+            return None
+        return {"last_position": rows[0]["position"], "recorded": rows[0]["recorded_at"], "replayed": None}
+
+
+def _is_plain(event: Any) -> bool:
+    return isinstance(getattr(event, "personal", None), Personal)
+
+
+def _user(actor: str) -> UUID | None:
+    return stream_subject(actor)[1] if actor.startswith("user-") else None
+
+
+def _versions(append: Append) -> dict[str, int]:
+    return {change.stream: change.expected + len(change.events) for change in append.changes}
+
+
+def _entry(tenant: UUID, row: Mapping[str, Any]) -> Entry:
+    return Entry(
+        originator_id=row["stream"],
+        originator_version=row["version"],
+        topic=row["type"],
+        state=row["payload"],
+        id=row["position"],
+        tenant=tenant,
+        metadata=row["metadata"],
+        occurred_at=row["occurred_at"].astimezone(UTC),
+        recorded_at=row["recorded_at"].astimezone(UTC),
+    )
+
+
+def _conflict(error: psycopg.Error, append: Append) -> Exception:
+    """The typed conflict that a custom SQLSTATE stands for, or the error itself."""
+    if error.sqlstate is None or not error.sqlstate.startswith("CF"):
+        return error
+    detail = msgspec.json.decode(error.diag.message_detail or "{}")
+    match error.sqlstate:
+        case "CF001":
+            row = _row_of_event(append, detail["index"])
+            return VersionConflict(detail["stream"], detail["version"], row=row)
+        case "CF002":
+            return GuardConflict(detail["stream"], detail["expected"], detail["actual"])
+        case "CF003":
+            claims = [(claim, change) for change in append.changes for claim in change.acquire]
+            claim, change = claims[detail["index"]]
+            return ClaimConflict(claim, detail["holder"], row=change.row)
+        case "CF004":
+            return IdempotencyConflict("this idempotency key was used for another request")
+        case "CF005":
+            return KeyRace("a subject has a key already")
+        case _:
+            return FutureEvent(
+                f"{detail['stream']} would have an event in the future", row=_row_of_event(append, detail["index"])
+            )
+
+
+def _row_of_event(append: Append, index: int) -> int | None:
+    rows = [change.row for change in append.changes for _ in change.events]
+    return rows[index] if index < len(rows) else None
+
+
+class TenantRecorder(ApplicationRecorder):
+    """The library's persistence protocol over one tenant's log: the position is the notification id."""
+
+    _METADATA = msgspec.json.encode(Metadata(actor="library", correlation=UUID(int=0)))
+
+    def __init__(self, database: Database, tenant: UUID) -> None:
+        self._database = database
+        self._tenant = tenant
+
+    def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
+        """Appends the events; their positions. Raises IntegrityError where a stream has such a version."""
+        if not stored_events:
+            return []
+        call = AppendCall(self._tenant, self._METADATA)
+        for event in stored_events:
+            call.event(str(event.originator_id), event.originator_version, event.topic, event.state)
+        try:
+            row = self._database.run(call.run)
+        except psycopg.Error as error:
+            if error.sqlstate == "CF001":
+                raise IntegrityError(str(error)) from error
+            raise
+        last = row["last_position"]
+        return list(range(last - len(stored_events) + 1, last + 1))
+
+    def select_events(
+        self,
+        originator_id: UUID | str,
+        *,
+        gt: int | None = None,
+        lte: int | None = None,
+        desc: bool = False,
+        limit: int | None = None,
+    ) -> Sequence[StoredEvent]:
+        """A stream's events."""
+        rows = self._database.read(
+            self._tenant,
+            "SELECT stream, version, type, payload FROM events WHERE tenant_id = %(tenant)s AND stream = %(stream)s"  # noqa: S608
+            " AND (%(gt)s::integer IS NULL OR version > %(gt)s) AND (%(lte)s::integer IS NULL OR version <= %(lte)s)"
+            f" ORDER BY version {'DESC' if desc else 'ASC'} LIMIT %(limit)s",
+            {"stream": str(originator_id), "gt": gt, "lte": lte, "limit": limit},
+        )
+        return [
+            StoredEvent(
+                originator_id=row["stream"],
+                originator_version=row["version"],
+                topic=row["type"],
+                state=row["payload"],
+            )
+            for row in rows
+        ]
+
+    def select_notifications(
+        self,
+        start: int | None,
+        limit: int,
+        stop: int | None = None,
+        topics: Sequence[str] = (),
+        *,
+        inclusive_of_start: bool = True,
+    ) -> Sequence[Notification]:
+        """The log from `start`, in order."""
+        rows = self._database.read(
+            self._tenant,
+            "SELECT stream, version, type, payload, position FROM events WHERE tenant_id = %(tenant)s"
+            " AND position >= %(start)s AND (%(stop)s::bigint IS NULL OR position <= %(stop)s)"
+            " AND (cardinality(%(topics)s::text[]) = 0 OR type = ANY(%(topics)s::text[]))"
+            " ORDER BY position LIMIT %(limit)s",
+            {
+                "start": 0 if start is None else start + (not inclusive_of_start),
+                "stop": stop,
+                "topics": list(topics),
+                "limit": limit,
+            },
+        )
+        return [
+            Notification(
+                originator_id=row["stream"],
+                originator_version=row["version"],
+                topic=row["type"],
+                state=row["payload"],
+                id=row["position"],
+            )
+            for row in rows
+        ]
+
+    def max_notification_id(self) -> int | None:
+        """The position of the last event, None without any."""
+        rows = self._database.read(
+            self._tenant, "SELECT position FROM tenant_heads WHERE tenant_id = %(tenant)s AND position > 0"
+        )
+        return rows[0]["position"] if rows else None
+
+    def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> Subscription[ApplicationRecorder]:
+        """The log behind `gt`, and then each new event."""
+        return PollingSubscription(self, gt, topics)
+
+
+class PollingSubscription(Subscription[ApplicationRecorder]):
+    """Follows a log by asking for what comes behind the last position; between answers it waits 5 to 50 ms."""
+
+    def __init__(self, recorder: ApplicationRecorder, gt: int | None, topics: Sequence[str]) -> None:
+        super().__init__(recorder, gt, topics)
+        self._pending: list[Notification] = []
+
+    def __next__(self) -> Notification:
+        pause = 0.005
+        while not self._has_been_stopped:
+            if self._pending:
+                notification = self._pending.pop(0)
+                self._last_notification_id = notification.id
+                return notification
+            self._pending = list(
+                self._recorder.select_notifications(
+                    self._last_notification_id, limit=500, topics=self._topics, inclusive_of_start=False
+                )
+            )
+            if not self._pending:
+                time.sleep(pause)
+                pause = min(2 * pause, 0.05)
+        raise StopIteration
+
+
+def open_recorder(dsn: str, tenant_id: UUID) -> ApplicationRecorder:
+    """One tenant's log as the library sees it, over the process's pool for this dsn (the application's role).
+
+    Raises UnsafeRole for a role that row-level security doesn't bind.
+    """
+    return TenantRecorder(shared_database(dsn), tenant_id)

@@ -1,0 +1,158 @@
+"""PostgreSQL as the application's role sees it: one tenant at a time, the setting gone with the transaction."""
+
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+from uuid import UUID
+
+import psycopg
+from psycopg import ClientCursor
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from projections.ports import StoreAway
+
+T = TypeVar("T")
+Connection = psycopg.Connection[DictRow]
+
+_PASSING = frozenset({"42501", "XX000", "40001", "40P01", "57P01", "57P02", "57P03"})
+
+
+class UnsafeRole(Exception):
+    """The process runs as a database role that row-level security doesn't bind."""
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether a repetition may succeed: lost connections, and what a shard's move or split causes for a moment."""
+    if isinstance(error, psycopg.errors.UniqueViolation):
+        return error.diag.table_name == "events" or not error.diag.table_name
+    if isinstance(error, psycopg.Error) and error.sqlstate is not None:
+        return error.sqlstate in _PASSING
+    return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+
+
+class Transaction:
+    """Statements of one tenant in one transaction."""
+
+    def __init__(self, connection: Connection, tenant: UUID) -> None:
+        self.connection = connection
+        self.tenant = tenant
+
+    def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Runs a statement; `%(tenant)s` is set. Its rows as dictionaries."""
+        cursor = self.connection.execute(sql, {"tenant": self.tenant, **(parameters or {})})
+        return cursor.fetchall() if cursor.description else []
+
+
+class Database:
+    """A pool of connections of the application's role. Raises StoreAway when the server can't be reached."""
+
+    def __init__(self, dsn: str, *, connections: int = 16, prepare_threshold: int | None = None) -> None:
+        self._pool: ConnectionPool[Connection] = ConnectionPool(
+            dsn,
+            kwargs={
+                "autocommit": True,
+                "prepare_threshold": prepare_threshold,
+                "row_factory": dict_row,
+                "application_name": "clientforge",
+            },
+            min_size=0,
+            max_size=connections,
+            timeout=5.0,
+            open=True,
+        )
+
+    def close(self) -> None:
+        """Closes all connections."""
+        self._pool.close()
+
+    def read(self, tenant: UUID, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Runs one query for one tenant in one round trip; `%(tenant)s` is set. Its rows as dictionaries."""
+        return self.read_all(tenant, (sql,), parameters)[0]
+
+    def read_all(
+        self, tenant: UUID, statements: Sequence[str], parameters: Mapping[str, Any] | None = None
+    ) -> list[list[dict[str, Any]]]:
+        """Runs several queries in one round trip and one transaction."""
+        script = ";".join(("SELECT use_tenant(%(tenant)s)", *statements))
+        values = {"tenant": tenant, **(parameters or {})}
+
+        def run(connection: Connection) -> list[list[dict[str, Any]]]:
+            cursor = ClientCursor(connection, row_factory=dict_row)
+            cursor.execute(script, values)
+            results = []
+            while cursor.nextset():
+                results.append(cursor.fetchall())
+            return results
+
+        return self.run(run)
+
+    def run(self, work: Callable[[Connection], T]) -> T:
+        """Runs `work` on a connection in autocommit mode; repeats it a few times when what failed may pass."""
+        try:
+            for attempt in Retrying(
+                retry=retry_if_exception(is_passing),
+                stop=stop_after_attempt(4),
+                wait=wait_random_exponential(multiplier=0.02, max=0.5),
+                reraise=True,
+            ):
+                with attempt, self._pool.connection() as connection:
+                    return work(connection)
+        except (PoolTimeout, PoolClosed) as error:
+            raise StoreAway(f"PostgreSQL: {error}") from error
+        except psycopg.OperationalError as error:
+            if error.sqlstate is None or error.sqlstate.startswith(("08", "57P")):
+                raise StoreAway(f"PostgreSQL: {error}") from error
+            raise
+        raise AssertionError("tenacity ended without a result")
+
+    @contextmanager
+    def transaction(self, tenant: UUID) -> Iterator[Transaction]:
+        """A transaction for one tenant. It is not repeated."""
+        try:
+            with self._pool.connection() as connection, connection.transaction():
+                connection.execute("SELECT use_tenant(%s)", (tenant,))
+                yield Transaction(connection, tenant)
+        except (PoolTimeout, PoolClosed) as error:
+            raise StoreAway(f"PostgreSQL: {error}") from error
+        except psycopg.OperationalError as error:
+            if error.sqlstate is None or error.sqlstate.startswith(("08", "57P")):
+                raise StoreAway(f"PostgreSQL: {error}") from error
+            raise
+
+    def ping(self) -> None:
+        """Raises StoreAway when the server doesn't answer."""
+        self.run(lambda connection: connection.execute("SELECT 1"))
+
+    def refuse_unsafe_role(self) -> None:
+        """Raises UnsafeRole for a superuser, a role with BYPASSRLS, and the owner of the tables."""
+        row = self.run(lambda connection: connection.execute(_UNSAFE_ROLE).fetchone())
+        if row:
+            raise UnsafeRole(
+                f"Role '{row['name']}' {row['why']}, so row-level security would not bind it. "
+                "DATABASE_URL must name the application's role (clientforge_app), made by `clientforge db migrate`."
+            )
+
+
+_UNSAFE_ROLE = """
+SELECT r.rolname AS name,
+       CASE WHEN r.rolsuper THEN 'is a superuser' WHEN r.rolbypassrls THEN 'has BYPASSRLS' ELSE 'owns tables' END AS why
+FROM pg_roles r
+WHERE r.rolname = current_user AND (r.rolsuper OR r.rolbypassrls OR EXISTS (
+    SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname IN ('public', 'keys') AND c.relkind IN ('r', 'p') AND pg_has_role(r.oid, c.relowner, 'USAGE')))
+"""
+
+
+@functools.cache
+def shared_database(dsn: str) -> Database:
+    """The process's one pool for a dsn, checked to be of a safe role."""
+    database = Database(dsn)
+    try:
+        database.refuse_unsafe_role()
+    except BaseException:
+        database.close()
+        raise
+    return database

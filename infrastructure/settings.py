@@ -1,0 +1,99 @@
+"""Everything that can be set, from the environment and `.env`: one frozen object."""
+
+import base64
+import binascii
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class InvalidSettings(Exception):
+    """The environment doesn't say what the process needs; the message lists all that is wrong."""
+
+
+class Settings(BaseSettings):
+    """The settings; each field is the environment variable of the same name in capitals."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
+
+    environment: Literal["development", "test", "production"] = "development"
+    port: Port = 3000
+    host: str = "127.0.0.1"
+
+    database_url: SecretStr
+    """The application's role."""
+    database_owner_url: SecretStr | None = None
+    """The owner's role: migrations."""
+    database_monitor_url: SecretStr | None = None
+    """The monitor's role: sweeper, metrics."""
+    database_connections: int = Field(16, ge=1)
+    """Connections of one process at most."""
+    database_prepare_threshold: int | None = None
+    """Set it only behind no pooler, or PgBouncer 1.21 or newer with max_prepared_statements."""
+    redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    elasticsearch_url: SecretStr | None = None
+    """Without it, search is kept in PostgreSQL."""
+    elasticsearch_prefix: str = "clientforge"
+    mongodb_url: SecretStr | None = None
+    """Without it, the audit trail is kept in PostgreSQL."""
+
+    jwt_secret: SecretStr
+    master_key: SecretStr
+    default_tenant: str | None = None
+    """A subdomain: whose log-in it is where none is named."""
+
+    api_processes: int = Field(1, ge=1)
+    api_threads: int = Field(16, ge=1)
+    """Threads of one API process that run handlers."""
+    worker_processes: int = Field(1, ge=1)
+    worker_threads: int = Field(4, ge=1)
+    worker_timeout_ms: int = Field(20, ge=1)
+    """The longest that an idle worker waits before it looks at its queue again."""
+    projection_batch: int = Field(1000, ge=1)
+    """Events that a projector reads at a time."""
+    retry_base_seconds: float = Field(2.0, gt=0)
+    """The first delay after a failed projection; it doubles with each further one."""
+    retry_limit: int = Field(5, ge=0)
+    """Retries of an event that can't be applied, before its projection is parked."""
+    sweep_seconds: float = Field(1.0, gt=0)
+    read_your_writes_seconds: float = Field(2.0, ge=0)
+    """How long a query waits for the reader's own last write before it answers without it."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("jwt_secret")
+    @classmethod
+    def _long_enough(cls, value: SecretStr) -> SecretStr:
+        if len(value.get_secret_value()) < 32:
+            raise ValueError("must be at least 32 characters long")
+        return value
+
+    @field_validator("master_key")
+    @classmethod
+    def _is_a_key(cls, value: SecretStr) -> SecretStr:
+        try:
+            key = base64.b64decode(value.get_secret_value(), validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise ValueError("must be base64") from error
+        if len(key) != 32:
+            raise ValueError("must be 32 bytes in base64")
+        return value
+
+    @property
+    def master_key_bytes(self) -> bytes:
+        """The master key: 32 bytes."""
+        return base64.b64decode(self.master_key.get_secret_value())
+
+    @classmethod
+    def load(cls, **overrides: Any) -> Self:
+        """The settings. Raises InvalidSettings, which names every variable that is wrong, and no value."""
+        try:
+            return cls(**overrides)
+        except ValidationError as error:
+            lines = [
+                f"{'.'.join(map(str, each['loc'])).upper()}: {each['msg'].removeprefix('Value error, ')}"
+                for each in error.errors(include_url=False, include_input=False)
+            ]
+            raise InvalidSettings("\n".join(lines)) from None
