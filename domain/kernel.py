@@ -1,10 +1,10 @@
 """What every part of the domain is made of: facts, intents, refusals, and what is personal."""
 
-from collections.abc import Iterable
-from typing import Any, ClassVar
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
-from msgspec import UNSET, Struct, structs
+from msgspec import UNSET, Struct, UnsetType, structs
 
 
 class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -117,14 +117,53 @@ class Archived(Refused):
     code = "archived"
 
 
+class HierarchyCycle(Refused):
+    """A record can't stand above itself, however many others are between."""
+
+    code = "hierarchy_cycle"
+
+
+class PersonalDataErased(Refused):
+    """Personal data that was erased stays erased: it can't be edited."""
+
+    code = "personal_data_erased"
+
+
+class PersonalDataSealed(Refused):
+    """A decision needs personal data that it was given sealed."""
+
+    code = "personal_data_sealed"
+
+
+def newly_named(field: str, entity: str, named: UUID | UnsetType | None, known: UUID | None) -> Iterator[Reference]:
+    """A command's mention of another entity, unless the state mentions the same one already: what a record has
+    may stay, even when it could not be chosen any more."""
+    if named and named != known:
+        yield Reference(field=field, entity=entity, id=named)
+
+
+P = TypeVar("P", bound=Personal)
+
+
+def readable(personal: P | Sealed | Erased) -> P:
+    """Personal data in the clear. Raises PersonalDataErased or PersonalDataSealed."""
+    if isinstance(personal, Erased):
+        raise PersonalDataErased("This person's data was erased and can't be edited.")
+    if isinstance(personal, Sealed):
+        raise PersonalDataSealed("This person's data is sealed.")
+    return personal
+
+
 def given(command_or_event: Struct, *, but: Iterable[str] = ()) -> dict[str, Any]:
     """The fields that were set, without those named in `but`."""
     left_out = set(but)
-    return {
-        name: value for name, value in structs.asdict(command_or_event).items() if value is not UNSET and name not in left_out
-    }
+    fields = structs.asdict(command_or_event).items()
+    return {name: value for name, value in fields if value is not UNSET and name not in left_out}
 
 
-def changes(command: Struct, state: Struct, *, but: Iterable[str] = ()) -> dict[str, Any]:
-    """The fields that the command sets to something else than the state has."""
-    return {name: value for name, value in given(command, but=but).items() if getattr(state, name) != value}
+def changes(asked: Mapping[str, Any], state: Struct) -> dict[str, Any]:
+    """The fields that are to be something else than the state has.
+
+    Check the values before: a signalling NaN can't even be compared.
+    """
+    return {name: value for name, value in asked.items() if getattr(state, name) != value}

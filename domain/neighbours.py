@@ -1,5 +1,9 @@
 """What a decision may know of other entities: facts of their present state, without their streams.
 
+Every record that a command refers to is there under its id, with its parents up to the root where the reference
+asks for the lineage; and the record that the decision is about is there as `Itself`, whatever its state is, which
+is how a rule against cycles knows it.
+
 Features don't import one another. What an entity shows of itself to the others is defined here, and
 `application.catalogue` says how each makes it from its state.
 """
@@ -9,7 +13,9 @@ from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Struct, UnsetType
+
+from domain.kernel import HierarchyCycle
 
 
 class StageKind(StrEnum):
@@ -66,11 +72,28 @@ class ProductFacts(Struct, frozen=True, kw_only=True):
 
 
 class UserFacts(Struct, frozen=True, kw_only=True):
-    """Whether a user may be given work; `archived` means deactivated."""
+    """Whether a user may be given work; `parent` is their manager, `archived` means deactivated."""
 
-    manager: UUID | None = None
+    parent: UUID | None = None
     archived: bool = False
 
 
-Facts = PipelineFacts | AccountFacts | ContactFacts | ProductFacts | UserFacts
+class Itself(Struct, frozen=True):
+    """The record that the decision is about: a lineage ends where it comes back to it."""
+
+    archived: bool = False
+
+
+Facts = PipelineFacts | AccountFacts | ContactFacts | ProductFacts | UserFacts | Itself
 Neighbours = Mapping[UUID, Facts]
+
+
+def check_no_cycle(parent: UUID | UnsetType | None, neighbours: Neighbours, field: str) -> None:
+    """Refuses a parent whose line of parents leads back to the record that the decision is about."""
+    passed: set[UUID] = set()
+    while parent and parent not in passed:
+        facts = neighbours.get(parent)
+        if isinstance(facts, Itself):
+            raise HierarchyCycle("A record can't stand above itself.", field=field)
+        passed.add(parent)
+        parent = facts.parent if isinstance(facts, AccountFacts | UserFacts) else None

@@ -1,4 +1,7 @@
-"""Who may do what: permissions are `resource:action`, held by roles."""
+"""Who may do what: permissions are `resource:action`, held by roles.
+
+Registering and managing tenants belongs to no role of a tenant: it is the platform's operator's.
+"""
 
 from enum import StrEnum
 
@@ -18,8 +21,8 @@ class Role(StrEnum):
 _READ = frozenset({f"{record}:read" for record in RECORDS} | {"user:read", "analytics:read", "audit:read"})
 _WORK = frozenset(f"{record}:{action}" for record in RECORDS for action in ("create", "update", "delete", "assign"))
 _ALL = frozenset(
-    {f"{record}:{action}" for record in (*RECORDS, "user", "tenant") for action in (*ACTIONS, "manage")}
-    | {"analytics:read", "audit:read"}
+    {f"{record}:{action}" for record in (*RECORDS, "user") for action in (*ACTIONS, "manage")}
+    | {"tenant:read", "tenant:update", "analytics:read", "audit:read"}
 )
 
 HELD_BY: dict[Role, frozenset[str]] = {
