@@ -1,6 +1,6 @@
 """What can be asked of a deal, and what it decides."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal, assert_never
@@ -11,7 +11,6 @@ from msgspec import UNSET, Meta, UnsetType
 from domain.deals.events import (
     DealArchived,
     DealAssigned,
-    DealContact,
     DealEdited,
     DealEvent,
     DealLost,
@@ -20,8 +19,8 @@ from domain.deals.events import (
     DealRestored,
     DealStageChanged,
     DealWon,
-    Line,
 )
+from domain.deals.lines import Contacts, Lines, amount_of, entered_contacts, entered_lines
 from domain.deals.state import Deal
 from domain.kernel import (
     AlreadyExists,
@@ -34,12 +33,11 @@ from domain.kernel import (
     Refused,
     changes,
     given,
+    newly_named,
 )
 from domain.neighbours import Neighbours, PipelineFacts, StageFacts, StageKind
-from domain.values import Currency, ExternalId, Label, Name, Percentage, Text, check_amount
+from domain.values import Currency, ExternalId, Label, Name, Percentage, Text, check_amount, check_texts
 
-Lines = Annotated[tuple[Line, ...], Meta(max_length=500)]
-Contacts = Annotated[tuple[DealContact, ...], Meta(max_length=100)]
 Competitors = Annotated[tuple[Label, ...], Meta(max_length=50)]
 
 
@@ -73,13 +71,19 @@ class NoSuchStage(Refused):
     code = "no_such_stage"
 
 
+class NoDefaultPipeline(Refused):
+    """A deal that names no pipeline goes into the default one, and the tenant has none."""
+
+    code = "no_default_pipeline"
+
+
 class OpenDeal(Command, frozen=True, kw_only=True):
     """Open a deal: in the default pipeline and its first open stage unless others are named."""
 
     PERMISSION: ClassVar[str] = "deal:create"
     CREATES: ClassVar[bool] = True
     name: Name
-    pipeline: UUID
+    pipeline: UUID | None = None
     stage: UUID | None = None
     probability: Percentage | None = None
     owner: UUID | None = None
@@ -102,18 +106,18 @@ class EditDeal(Command, frozen=True, kw_only=True):
     PERMISSION: ClassVar[str] = "deal:update"
     name: Name | UnsetType = UNSET
     probability: Percentage | UnsetType = UNSET
-    account: UUID | None | UnsetType = UNSET
+    account: UUID | UnsetType | None = UNSET
     contacts: Contacts | UnsetType = UNSET
     lines: Lines | UnsetType = UNSET
-    amount: Decimal | None | UnsetType = UNSET
-    currency: Currency | None | UnsetType = UNSET
-    expected_close: date | None | UnsetType = UNSET
-    lead_source: Label | None | UnsetType = UNSET
-    next_step: Text | None | UnsetType = UNSET
-    description: Text | None | UnsetType = UNSET
+    amount: Decimal | UnsetType | None = UNSET
+    currency: Currency | UnsetType | None = UNSET
+    expected_close: date | UnsetType | None = UNSET
+    lead_source: Label | UnsetType | None = UNSET
+    next_step: Text | UnsetType | None = UNSET
+    description: Text | UnsetType | None = UNSET
     competitors: Competitors | UnsetType = UNSET
-    lost_reason: Text | None | UnsetType = UNSET
-    external_id: ExternalId | None | UnsetType = UNSET
+    lost_reason: Text | UnsetType | None = UNSET
+    external_id: ExternalId | UnsetType | None = UNSET
 
 
 class ChangeDealStage(Command, frozen=True, kw_only=True):
@@ -137,6 +141,12 @@ class CloseDeal(Command, frozen=True, kw_only=True):
     stage: UUID | None = None
     amount: Decimal | None = None
     currency: Currency | None = None
+
+
+class CloseImportedDeal(CloseDeal, frozen=True, kw_only=True):
+    """Close a deal as another system did, which may not tell why it was lost."""
+
+    PERMISSION: ClassVar[str] = "deal:import"
 
 
 class ReopenDeal(Command, frozen=True, kw_only=True):
@@ -165,41 +175,52 @@ class RestoreDeal(Command, frozen=True, kw_only=True):
     PERMISSION: ClassVar[str] = "deal:delete"
 
 
-DealCommand = OpenDeal | EditDeal | ChangeDealStage | CloseDeal | ReopenDeal | AssignDeal | ArchiveDeal | RestoreDeal
+DealCommand = (
+    OpenDeal
+    | EditDeal
+    | ChangeDealStage
+    | CloseDeal
+    | CloseImportedDeal
+    | ReopenDeal
+    | AssignDeal
+    | ArchiveDeal
+    | RestoreDeal
+)
 
 
 def references(command: DealCommand, state: Deal | None) -> Iterator[Reference]:
-    """The records that a decision needs: the pipeline under guard, the others to exist."""
+    """The records that a decision needs: the pipeline under guard, others that it newly names to exist."""
     match command:
         case OpenDeal():
-            yield Reference(field="/pipeline", entity="pipeline", id=command.pipeline, guarded=True)
-            if command.owner:
-                yield Reference(field="/owner", entity="user", id=command.owner)
-            yield from _mentioned(command)
+            if command.pipeline:
+                yield Reference(field="/pipeline", entity="pipeline", id=command.pipeline, guarded=True)
+            yield from newly_named("/owner", "user", command.owner, None)
+            yield from _mentioned(command, state)
         case EditDeal():
-            yield from _mentioned(command)
+            yield from _mentioned(command, state)
         case AssignDeal():
-            yield Reference(field="/owner", entity="user", id=command.owner)
+            yield from newly_named("/owner", "user", command.owner, state.owner if state else None)
+        case ChangeDealStage(pipeline=UUID() as pipeline) if state is None or pipeline != state.pipeline:
+            yield Reference(field="/pipeline", entity="pipeline", id=pipeline, guarded=True)
         case ChangeDealStage() | CloseDeal() | ReopenDeal():
-            pipeline = getattr(command, "pipeline", None)
-            if pipeline:
-                yield Reference(field="/pipeline", entity="pipeline", id=pipeline, guarded=True)
-            elif state:
+            if state:
                 yield Reference(field="/stage", entity="pipeline", id=state.pipeline, guarded=True, optional=True)
         case ArchiveDeal() | RestoreDeal():
             return
 
 
-def _mentioned(command: OpenDeal | EditDeal) -> Iterator[Reference]:
-    if command.account:
-        yield Reference(field="/account", entity="account", id=command.account)
-    if command.contacts:
-        for number, each in enumerate(command.contacts):
+def _mentioned(command: OpenDeal | EditDeal, state: Deal | None) -> Iterator[Reference]:
+    """Accounts and contacts that are new in the deal, and all products, whose prices its lines may take."""
+    yield from newly_named("/account", "account", command.account, state.account if state else None)
+    known = {each.contact for each in state.contacts} if state else set()
+    for number, each in enumerate(command.contacts or ()):
+        if each.contact not in known:
             yield Reference(field=f"/contacts/{number}/contact", entity="contact", id=each.contact)
-    if command.lines:
-        for number, line in enumerate(command.lines):
-            if line.product:
-                yield Reference(field=f"/lines/{number}/product", entity="product", id=line.product)
+    sold = {line.product for line in state.lines} if state else set()
+    for number, line in enumerate(command.lines or ()):
+        if line.product:
+            field = f"/lines/{number}/product"
+            yield Reference(field=field, entity="product", id=line.product, optional=line.product in sold)
 
 
 def claims(state: Deal) -> frozenset[Claim]:
@@ -211,12 +232,13 @@ def decide(command: DealCommand, state: Deal | None, neighbours: Neighbours) -> 
     """What a command makes of a deal.
 
     Raises Invalid, Archived, AlreadyExists, NotFound, DealNotOpen, DealNotClosed, LostReasonRequired,
-    DealValueRequired or NoSuchStage.
+    DealValueRequired, NoDefaultPipeline or NoSuchStage.
     """
+    check_texts(command)
     if isinstance(command, OpenDeal):
         if state is not None:
             raise AlreadyExists("This deal is there already.")
-        return _open(command, _pipeline(neighbours, command.pipeline))
+        return _open(command, neighbours)
     if state is None:
         raise NotFound("There is no such deal.")
     if isinstance(command, RestoreDeal):
@@ -227,13 +249,11 @@ def decide(command: DealCommand, state: Deal | None, neighbours: Neighbours) -> 
         raise Archived("This deal is archived: restore it first.")
     match command:
         case EditDeal():
-            return _edit(command, state)
+            return _edit(command, state, neighbours)
         case ChangeDealStage():
             return _change_stage(command, state, neighbours)
         case CloseDeal():
-            pipeline = _pipeline(neighbours, state.pipeline)
-            stage = _closing_stage(pipeline, StageKind(command.outcome), command.stage)
-            return _close(state, stage, command.reason, command.amount, command.currency)
+            return _close_as_told(command, state, _pipeline(neighbours, state.pipeline))
         case ReopenDeal():
             return _reopen(command, state, _pipeline(neighbours, state.pipeline))
         case AssignDeal(owner=owner):
@@ -242,36 +262,53 @@ def decide(command: DealCommand, state: Deal | None, neighbours: Neighbours) -> 
             assert_never(never)
 
 
-def _open(command: OpenDeal, pipeline: PipelineFacts) -> list[DealEvent]:
+def _open(command: OpenDeal, neighbours: Neighbours) -> list[DealEvent]:
+    if command.pipeline is None:
+        raise NoDefaultPipeline("Name a pipeline: there is no default one.", field="/pipeline")
+    pipeline = _pipeline(neighbours, command.pipeline)
     stage = pipeline.stage(command.stage) if command.stage else pipeline.first(StageKind.OPEN)
     if stage is None:
         raise NoSuchStage("The pipeline has no such stage.", field="/stage")
     if stage.kind is not StageKind.OPEN:
         raise NoSuchStage("A deal is opened in an open stage; close it afterwards.", field="/stage")
-    fields = given(command, but=("stage", "probability"))
-    _check(fields)
-    if command.amount is None and command.lines:
-        fields["amount"] = sum((line.total for line in command.lines), Decimal(0))
+    fields = _settled(command, command.currency, neighbours)
+    if command.amount is None:
+        fields |= amount_of(fields["lines"])
     probability = stage.probability if command.probability is None else command.probability
-    return [DealOpened(stage=stage.id, probability=probability, **fields)]
+    return [DealOpened(**{**fields, "stage": stage.id, "probability": probability})]
 
 
-def _edit(command: EditDeal, state: Deal) -> list[DealEvent]:
-    changed = changes(command, state)
-    _check(changed)
-    if "lines" in changed and command.amount is UNSET:
-        total = sum((line.total for line in changed["lines"]), Decimal(0))
-        if total != state.amount:
-            changed["amount"] = total
+def _edit(command: EditDeal, state: Deal, neighbours: Neighbours) -> list[DealEvent]:
+    currency = state.currency if command.currency is UNSET else command.currency
+    changed = changes(_settled(command, currency, neighbours), state)
+    if "lines" in changed and command.amount is UNSET and state.kind is StageKind.OPEN:
+        changed |= changes(amount_of(changed["lines"]), state)
     if state.kind is not StageKind.OPEN and "probability" in changed:
         raise DealNotOpen(f"The deal is {state.kind}: its probability is settled.", field="/probability")
-    if state.kind is StageKind.WON and (
-        changed.get("amount", state.amount) is None or changed.get("currency", state.currency) is None
-    ):
+    if state.kind is StageKind.WON and None in (changed.get("amount", state.amount), currency):
         raise DealValueRequired("A won deal keeps an amount and its currency.", field="/amount")
-    if changed.get("lost_reason") and state.kind is not StageKind.LOST:
-        raise Invalid("Only a lost deal has a reason for its loss.", field="/lost_reason")
+    if "lost_reason" in changed:
+        _check_lost_reason(changed["lost_reason"], state)
     return [DealEdited(**changed)] if changed else []
+
+
+def _check_lost_reason(reason: str | None, state: Deal) -> None:
+    if state.kind is not StageKind.LOST:
+        raise Invalid("Only a lost deal has a reason for its loss.", field="/lost_reason")
+    if not reason or not reason.strip():
+        raise LostReasonRequired("Say why the deal was lost.", field="/lost_reason")
+
+
+def _settled(command: OpenDeal | EditDeal, currency: str | None, neighbours: Neighbours) -> dict[str, Any]:
+    """The fields that a command sets, checked, its drafts made what they stand for."""
+    fields = given(command)
+    if fields.get("amount") is not None:
+        check_amount(fields["amount"], "/amount")
+    if "contacts" in fields:
+        fields["contacts"] = entered_contacts(fields["contacts"])
+    if "lines" in fields:
+        fields["lines"] = entered_lines(fields["lines"], currency, neighbours)
+    return fields
 
 
 def _change_stage(command: ChangeDealStage, state: Deal, neighbours: Neighbours) -> list[DealEvent]:
@@ -284,12 +321,20 @@ def _change_stage(command: ChangeDealStage, state: Deal, neighbours: Neighbours)
     if stage is None:
         raise NoSuchStage("The pipeline has no such stage.", field="/stage")
     if stage.kind is StageKind.OPEN:
-        return [
-            DealStageChanged(previous=state.stage, pipeline=target, stage=stage.id, probability=stage.probability)
-        ]
+        return [DealStageChanged(previous=state.stage, pipeline=target, stage=stage.id, probability=stage.probability)]
     if target != state.pipeline:
         raise NoSuchStage("A deal is closed in its own pipeline: move it to an open stage first.", field="/stage")
     return _close(state, stage, command.reason, None, None)
+
+
+def _close_as_told(command: CloseDeal, state: Deal, pipeline: PipelineFacts) -> list[DealEvent]:
+    kind = StageKind(command.outcome)
+    stage = pipeline.stage(command.stage) if command.stage else pipeline.first(kind)
+    if stage is None or stage.kind is not kind:
+        raise NoSuchStage(f"The pipeline has no such stage of kind '{kind}'.", field="/stage")
+    if isinstance(command, CloseImportedDeal) and kind is StageKind.LOST and state.kind is StageKind.OPEN:
+        return [DealLost(previous=state.stage, stage=stage.id, reason=command.reason)]
+    return _close(state, stage, command.reason, command.amount, command.currency)
 
 
 def _close(
@@ -326,29 +371,3 @@ def _pipeline(neighbours: Neighbours, pipeline: UUID) -> PipelineFacts:
     if not isinstance(facts, PipelineFacts):
         raise NoSuchStage("The deal's pipeline is not there.", field="/pipeline")
     return facts
-
-
-def _closing_stage(pipeline: PipelineFacts, kind: StageKind, wanted: UUID | None) -> StageFacts:
-    stage = pipeline.stage(wanted) if wanted else pipeline.first(kind)
-    if stage is None or stage.kind is not kind:
-        raise NoSuchStage(f"The pipeline has no such stage of kind '{kind}'.", field="/stage")
-    return stage
-
-
-def _check(fields: dict[str, Any]) -> None:
-    if fields.get("amount") is not None:
-        check_amount(fields["amount"], "/amount")
-    for number, line in enumerate(fields.get("lines") or ()):
-        at = f"/lines/{number}"
-        if (line.product is None) == (not line.description):
-            raise Invalid("A line has either a product or a description.", field=at)
-        check_amount(line.quantity, f"{at}/quantity")
-        check_amount(line.unit_price, f"{at}/unit_price")
-        if line.quantity == 0:
-            raise Invalid("A quantity must be above 0.", field=f"{at}/quantity")
-        check_amount(line.discount, f"{at}/discount")
-        if line.discount > 100:
-            raise Invalid("A discount is at most 100 percent.", field=f"{at}/discount")
-    contacts = [each.contact for each in fields.get("contacts") or ()]
-    if len(set(contacts)) < len(contacts):
-        raise Invalid("Each contact is named once.", field="/contacts")

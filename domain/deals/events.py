@@ -1,7 +1,7 @@
 """What happens to a deal."""
 
 from datetime import date
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import ClassVar
 from uuid import UUID
 
@@ -16,13 +16,17 @@ class Line(Struct, frozen=True, kw_only=True, omit_defaults=True):
     product: UUID | None = None
     description: str | None = None
     quantity: Decimal = Decimal(1)
-    unit_price: Decimal = Decimal(0)
+    unit_price: Decimal | None = None
     discount: Decimal = Decimal(0)
 
     @property
-    def total(self) -> Decimal:
-        """The line's price in the deal's currency, to the ten-thousandth."""
-        return (self.quantity * self.unit_price * (100 - self.discount) / 100).quantize(Decimal("0.0001"))
+    def total(self) -> Decimal | None:
+        """The line's price in the deal's currency, to the ten-thousandth; None while its unit price isn't known."""
+        if self.unit_price is None:
+            return None
+        with localcontext(prec=60):
+            price = self.quantity * self.unit_price * (100 - self.discount) / 100
+            return price.quantize(Decimal("0.0001"))
 
 
 class DealContact(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -60,18 +64,18 @@ class DealEdited(Event, frozen=True, kw_only=True):
     TYPE: ClassVar[str] = "deal.edited.v1"
     name: str | UnsetType = UNSET
     probability: int | UnsetType = UNSET
-    account: UUID | None | UnsetType = UNSET
+    account: UUID | UnsetType | None = UNSET
     contacts: tuple[DealContact, ...] | UnsetType = UNSET
     lines: tuple[Line, ...] | UnsetType = UNSET
-    amount: Decimal | None | UnsetType = UNSET
-    currency: str | None | UnsetType = UNSET
-    expected_close: date | None | UnsetType = UNSET
-    lead_source: str | None | UnsetType = UNSET
-    next_step: str | None | UnsetType = UNSET
-    description: str | None | UnsetType = UNSET
+    amount: Decimal | UnsetType | None = UNSET
+    currency: str | UnsetType | None = UNSET
+    expected_close: date | UnsetType | None = UNSET
+    lead_source: str | UnsetType | None = UNSET
+    next_step: str | UnsetType | None = UNSET
+    description: str | UnsetType | None = UNSET
     competitors: tuple[str, ...] | UnsetType = UNSET
-    lost_reason: str | None | UnsetType = UNSET
-    external_id: str | None | UnsetType = UNSET
+    lost_reason: str | UnsetType | None = UNSET
+    external_id: str | UnsetType | None = UNSET
 
 
 class DealStageChanged(Event, frozen=True, kw_only=True):
@@ -144,4 +148,3 @@ DealEvent = (
     | DealArchived
     | DealRestored
 )
-

@@ -1,28 +1,48 @@
 """What can be asked of a pipeline, and what it decides."""
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, assert_never
+from typing import Annotated, Any, ClassVar, assert_never
 from uuid import UUID
 
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from domain.kernel import AlreadyExists, Archived, Claim, Command, Invalid, NotFound, Reference, Refused, changes, given
 from domain.neighbours import Neighbours, StageKind
-from domain.pipelines.events import PipelineArchived, PipelineCreated, PipelineEdited, PipelineEvent, PipelineRestored, Stage
+from domain.pipelines.events import (
+    PipelineArchived,
+    PipelineCreated,
+    PipelineEdited,
+    PipelineEvent,
+    PipelineRestored,
+    Stage,
+)
 from domain.pipelines.state import Pipeline
-from domain.values import ExternalId, Name
+from domain.values import ExternalId, Name, Percentage, check_texts
 
-Stages = Annotated[tuple[Stage, ...], Meta(min_length=1, max_length=50)]
+Colour = Annotated[str, Meta(pattern=r"^#[0-9a-fA-F]{6}$(?!\n)", examples=["#2f855a"])]
+
+
+class StageDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A stage as it is entered. Without an `id` it is a new one, and gets an id before the decision."""
+
+    id: UUID | None = None
+    name: Name
+    kind: StageKind = StageKind.OPEN
+    probability: Percentage
+    colour: Colour | None = None
+
+
+Stages = Annotated[tuple[StageDraft, ...], Meta(min_length=1, max_length=50)]
 
 
 class DefaultPipelineNeeded(Refused):
-    """Each tenant keeps one default pipeline: make another one the default first."""
+    """A tenant keeps its default pipeline: new deals go there."""
 
     code = "default_pipeline_needed"
 
 
 class CreatePipeline(Command, frozen=True, kw_only=True):
-    """Make a pipeline. A stage's id comes from the caller, so that deals can name it at once."""
+    """Make a pipeline. Its order is that of its stages; it has one of each kind at least."""
 
     PERMISSION: ClassVar[str] = "pipeline:create"
     CREATES: ClassVar[bool] = True
@@ -38,7 +58,7 @@ class EditPipeline(Command, frozen=True, kw_only=True):
     PERMISSION: ClassVar[str] = "pipeline:update"
     name: Name | UnsetType = UNSET
     stages: Stages | UnsetType = UNSET
-    external_id: ExternalId | None | UnsetType = UNSET
+    external_id: ExternalId | UnsetType | None = UNSET
 
 
 class ArchivePipeline(Command, frozen=True, kw_only=True):
@@ -56,7 +76,7 @@ class RestorePipeline(Command, frozen=True, kw_only=True):
 PipelineCommand = CreatePipeline | EditPipeline | ArchivePipeline | RestorePipeline
 
 
-def references(command: PipelineCommand, state: Pipeline | None) -> Sequence[Reference]:
+def references(_command: PipelineCommand, _state: Pipeline | None) -> Sequence[Reference]:
     """A pipeline refers to nothing else."""
     return ()
 
@@ -69,16 +89,16 @@ def claims(state: Pipeline) -> frozenset[Claim]:
     return frozenset(held)
 
 
-def decide(command: PipelineCommand, state: Pipeline | None, neighbours: Neighbours) -> list[PipelineEvent]:
+def decide(command: PipelineCommand, state: Pipeline | None, _neighbours: Neighbours) -> list[PipelineEvent]:
     """What a command makes of a pipeline.
 
     Raises Invalid, Archived, AlreadyExists, NotFound or DefaultPipelineNeeded.
     """
+    check_texts(command)
     if isinstance(command, CreatePipeline):
         if state is not None:
             raise AlreadyExists("This pipeline is there already.")
-        _check_stages(command.stages)
-        return [PipelineCreated(**given(command))]
+        return [PipelineCreated(**_settled(command))]
     if state is None:
         raise NotFound("There is no such pipeline.")
     match command:
@@ -97,11 +117,25 @@ def decide(command: PipelineCommand, state: Pipeline | None, neighbours: Neighbo
 def _edit(command: EditPipeline, state: Pipeline) -> list[PipelineEvent]:
     if state.archived:
         raise Archived("This pipeline is archived: restore it first.")
-    changed = changes(command, state)
+    changed = changes(_settled(command), state)
     if "stages" in changed:
-        _check_stages(changed["stages"])
         _check_kept(state.stages, changed["stages"])
     return [PipelineEdited(**changed)] if changed else []
+
+
+def _settled(command: CreatePipeline | EditPipeline) -> dict[str, Any]:
+    """The fields that a command sets, its drafts checked and made stages."""
+    fields = given(command)
+    if "stages" in fields:
+        fields["stages"] = tuple(_stage(draft, f"/stages/{number}") for number, draft in enumerate(fields["stages"]))
+        _check_stages(fields["stages"])
+    return fields
+
+
+def _stage(draft: StageDraft, field: str) -> Stage:
+    if draft.id is None:
+        raise Invalid("A stage needs an id.", field=f"{field}/id")
+    return Stage(id=draft.id, **given(draft, but=("id",)))
 
 
 def _check_kept(old: tuple[Stage, ...], new: tuple[Stage, ...]) -> None:
@@ -110,7 +144,9 @@ def _check_kept(old: tuple[Stage, ...], new: tuple[Stage, ...]) -> None:
     for stage in old:
         if kinds.get(stage.id) != stage.kind:
             raise Invalid(
-                f"Stage '{stage.name}' must stay, with its kind: deals may be in it.", field="/stages", stage=str(stage.id)
+                f"Stage '{stage.name}' must stay, with its kind: deals may be in it.",
+                field="/stages",
+                stage=str(stage.id),
             )
 
 
@@ -124,7 +160,7 @@ def _check_stages(stages: tuple[Stage, ...]) -> None:
             raise Invalid(f"A pipeline needs a stage of kind '{kind}'.", field="/stages")
 
 
-def stages_for_new_tenants(ids: Sequence[UUID]) -> tuple[Stage, ...]:
+def stages_for_new_tenants(ids: Sequence[UUID]) -> tuple[StageDraft, ...]:
     """The six stages that a new tenant starts with, under the given ids."""
     rows = (
         ("Lead", 10, StageKind.OPEN),
@@ -135,6 +171,6 @@ def stages_for_new_tenants(ids: Sequence[UUID]) -> tuple[Stage, ...]:
         ("Closed Lost", 0, StageKind.LOST),
     )
     return tuple(
-        Stage(id=id, name=name, probability=probability, kind=kind)
-        for id, (name, probability, kind) in zip(ids, rows, strict=True)
+        StageDraft(id=stage, name=name, probability=probability, kind=kind)
+        for stage, (name, probability, kind) in zip(ids, rows, strict=True)
     )

@@ -1,25 +1,22 @@
 """What happens to a pipeline."""
 
-from typing import Annotated, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType
 
 from domain.kernel import Event
 from domain.neighbours import StageKind
-from domain.values import Name, Percentage
-
-Colour = Annotated[str, Meta(pattern=r"^#[0-9a-fA-F]{6}$", examples=["#2f855a"])]
 
 
-class Stage(Struct, frozen=True, kw_only=True):
+class Stage(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A step of a pipeline. Its place in the pipeline's list is its order; `probability` is a percentage."""
 
     id: UUID
-    name: Name
+    name: str
     kind: StageKind = StageKind.OPEN
-    probability: Percentage
-    colour: Colour | None = None
+    probability: int
+    colour: str | None = None
 
 
 class PipelineCreated(Event, frozen=True, kw_only=True):
@@ -39,7 +36,7 @@ class PipelineEdited(Event, frozen=True, kw_only=True):
     name: str | UnsetType = UNSET
     stages: tuple[Stage, ...] | UnsetType = UNSET
     default: bool | UnsetType = UNSET
-    external_id: str | None | UnsetType = UNSET
+    external_id: str | UnsetType | None = UNSET
 
 
 class PipelineArchived(Event, frozen=True, kw_only=True):
