@@ -1,0 +1,129 @@
+"""What can be asked of a tenant by the platform's operator, and what it decides.
+
+That a tenant has no more users than its plan allows takes the sight of them all: the application sees to it.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Annotated, Any, ClassVar, assert_never
+
+from msgspec import UNSET, Meta, UnsetType, field
+
+from domain.kernel import AlreadyExists, Claim, Command, NotFound, Reference, changes, given
+from domain.neighbours import Neighbours
+from domain.tenants.events import (
+    Plan,
+    Setting,
+    TenantActivated,
+    TenantDeactivated,
+    TenantEdited,
+    TenantEvent,
+    TenantRegistered,
+)
+from domain.tenants.state import Tenant
+from domain.values import Email, Name, TimeZone, check_email, check_texts, check_time_zone
+
+Subdomain = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$(?!\n)",
+        description="A DNS label in lower case",
+        examples=["acme"],
+    ),
+]
+Limit = Annotated[int, Meta(ge=1, le=10_000_000)]
+SettingName = Annotated[str, Meta(max_length=100, pattern=r"^[a-z][a-z0-9_.]*$(?!\n)")]
+Settings = Annotated[Mapping[SettingName, Setting], Meta(max_length=200)]
+SettingEdits = Annotated[
+    Mapping[SettingName, Setting | None], Meta(max_length=200, description="Those that change; `null` takes one away")
+]
+
+
+class RegisterTenant(Command, frozen=True, kw_only=True):
+    """Make a tenant. `null` as a limit means none."""
+
+    PERMISSION: ClassVar[str] = "tenant:create"
+    CREATES: ClassVar[bool] = True
+    name: Name
+    subdomain: Subdomain
+    plan: Plan = Plan.STARTER
+    max_users: Limit | None = 5
+    storage_gb: Limit | None = 10
+    trial_ends: date | None = None
+    billing_email: Email | None = None
+    time_zone: TimeZone = "UTC"
+    settings: Settings = field(default_factory=dict)
+
+
+class EditTenant(Command, frozen=True, kw_only=True):
+    """Change fields of a tenant, and single settings."""
+
+    PERMISSION: ClassVar[str] = "tenant:manage"
+    name: Name | UnsetType = UNSET
+    subdomain: Subdomain | UnsetType = UNSET
+    plan: Plan | UnsetType = UNSET
+    max_users: Limit | UnsetType | None = UNSET
+    storage_gb: Limit | UnsetType | None = UNSET
+    trial_ends: date | UnsetType | None = UNSET
+    billing_email: Email | UnsetType | None = UNSET
+    time_zone: TimeZone | UnsetType = UNSET
+    settings: SettingEdits | UnsetType = UNSET
+
+
+class DeactivateTenant(Command, frozen=True, kw_only=True):
+    """Lock a tenant's users out."""
+
+    PERMISSION: ClassVar[str] = "tenant:manage"
+
+
+class ActivateTenant(Command, frozen=True, kw_only=True):
+    """Let a tenant's users in again."""
+
+    PERMISSION: ClassVar[str] = "tenant:manage"
+
+
+TenantCommand = RegisterTenant | EditTenant | DeactivateTenant | ActivateTenant
+
+
+def references(_command: TenantCommand, _state: Tenant | None) -> Sequence[Reference]:
+    """A tenant refers to nothing else."""
+    return ()
+
+
+def claims(state: Tenant) -> frozenset[Claim]:
+    """The value that no other tenant of the platform may hold."""
+    return frozenset({Claim("tenant.subdomain", state.subdomain)})
+
+
+def decide(command: TenantCommand, state: Tenant | None, _neighbours: Neighbours) -> list[TenantEvent]:
+    """What a command makes of a tenant, deactivated or not. Raises Invalid, AlreadyExists or NotFound."""
+    check_texts(command)
+    if isinstance(command, RegisterTenant):
+        if state is not None:
+            raise AlreadyExists("This tenant is there already.")
+        return [TenantRegistered(**_settled(command, {}))]
+    if state is None:
+        raise NotFound("There is no such tenant.")
+    match command:
+        case EditTenant():
+            changed = changes(_settled(command, state.settings), state)
+            return [TenantEdited(**changed)] if changed else []
+        case DeactivateTenant():
+            return [TenantDeactivated()] if state.active else []
+        case ActivateTenant():
+            return [] if state.active else [TenantActivated()]
+        case _ as never:
+            assert_never(never)
+
+
+def _settled(command: RegisterTenant | EditTenant, settings: Mapping[str, Setting]) -> dict[str, Any]:
+    """The fields that a command sets, checked; `settings` that it doesn't name stay."""
+    fields = given(command)
+    if isinstance(command.billing_email, str):
+        check_email(command.billing_email, "/billing_email")
+    if isinstance(command.time_zone, str):
+        check_time_zone(command.time_zone, "/time_zone")
+    if "settings" in fields:
+        merged = {**settings, **fields["settings"]}
+        fields["settings"] = {name: value for name, value in merged.items() if value is not None}
+    return fields
