@@ -6,16 +6,39 @@ from uuid import UUID
 
 from msgspec import Struct
 
+import domain.accounts.commands
+import domain.contacts.commands
 import domain.deals.commands
-import domain.deals.events
-import domain.deals.state
+import domain.identity.commands
 import domain.pipelines.commands
-import domain.pipelines.events
-import domain.pipelines.state
+import domain.products.commands
+import domain.tenants.commands
 from application.ports import PrincipalChange
+from domain.accounts.events import AccountEvent
+from domain.accounts.state import Account
+from domain.contacts.events import ContactEvent
+from domain.contacts.state import Contact
+from domain.deals.events import DealEvent
+from domain.deals.state import Deal
+from domain.identity.events import UserEvent
+from domain.identity.state import User
 from domain.kernel import Claim, Event, Reference
-from domain.neighbours import Facts, Neighbours, PipelineFacts, StageFacts
+from domain.neighbours import (
+    AccountFacts,
+    ContactFacts,
+    Facts,
+    Neighbours,
+    PipelineFacts,
+    ProductFacts,
+    StageFacts,
+    UserFacts,
+)
+from domain.pipelines.events import PipelineEvent
 from domain.pipelines.state import Pipeline
+from domain.products.events import ProductEvent
+from domain.products.state import Product
+from domain.tenants.events import TenantEvent
+from domain.tenants.state import Tenant
 
 
 class Entity(Struct, frozen=True, kw_only=True):
@@ -49,6 +72,26 @@ def _entity(name: str, package: Any, state: type[Struct], union: Any, **others: 
     )
 
 
+def _account_facts(account: Account) -> AccountFacts:
+    return AccountFacts(parent=account.parent, archived=account.archived)
+
+
+def _contact_facts(contact: Contact) -> ContactFacts:
+    return ContactFacts(archived=contact.archived)
+
+
+def _product_facts(product: Product) -> ProductFacts:
+    return ProductFacts(name=product.name, prices=product.prices, archived=product.archived or not product.active)
+
+
+def _user_facts(user: User) -> UserFacts:
+    return UserFacts(parent=user.manager, archived=not user.active)
+
+
+def _principal(id_: UUID, user: User) -> PrincipalChange:
+    return PrincipalChange(user=id_, role=user.role, manager=user.manager, office=user.office, active=user.active)
+
+
 def _pipeline_facts(pipeline: Pipeline) -> PipelineFacts:
     return PipelineFacts(
         archived=pipeline.archived,
@@ -62,17 +105,14 @@ def _pipeline_facts(pipeline: Pipeline) -> PipelineFacts:
 ENTITIES: Mapping[str, Entity] = {
     entity.name: entity
     for entity in (
-        _entity(
-            "pipeline",
-            domain.pipelines,
-            Pipeline,
-            domain.pipelines.events.PipelineEvent,
-            facts=_pipeline_facts,
-        ),
-        _entity("deal", domain.deals, domain.deals.state.Deal, domain.deals.events.DealEvent),
+        _entity("tenant", domain.tenants, Tenant, TenantEvent),
+        _entity("user", domain.identity, User, UserEvent, facts=_user_facts, principal=_principal),
+        _entity("account", domain.accounts, Account, AccountEvent, facts=_account_facts),
+        _entity("contact", domain.contacts, Contact, ContactEvent, facts=_contact_facts),
+        _entity("product", domain.products, Product, ProductEvent, facts=_product_facts),
+        _entity("pipeline", domain.pipelines, Pipeline, PipelineEvent, facts=_pipeline_facts),
+        _entity("deal", domain.deals, Deal, DealEvent),
     )
 }
 
-EVENT_TYPES: Mapping[str, type[Event]] = {
-    each.TYPE: each for entity in ENTITIES.values() for each in entity.events
-}
+EVENT_TYPES: Mapping[str, type[Event]] = {each.TYPE: each for entity in ENTITIES.values() for each in entity.events}
