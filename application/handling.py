@@ -1,0 +1,333 @@
+"""load → decide → append, for every command of every entity."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct, structs
+from uuid_utils.compat import uuid7
+
+from application.catalogue import ENTITIES, Entity
+from application.completing import complete
+from application.ports import (
+    Announcements,
+    Append,
+    ClaimConflict,
+    EventStore,
+    Guard,
+    GuardConflict,
+    Idempotency,
+    IdempotencyConflict,
+    PrincipalChange,
+    StreamChange,
+    VersionConflict,
+)
+from application.recording import Metadata, Recorded, stream_name, stream_subject
+from domain.kernel import (
+    Claim,
+    Command,
+    Event,
+    NotFound,
+    Reference,
+    ReferenceArchived,
+    Refused,
+    UnknownReference,
+)
+from domain.neighbours import AccountFacts, Facts, Itself, UserFacts
+
+_ATTEMPTS = 5
+_LONGEST_LINEAGE = 50
+
+
+class Forbidden(Refused):
+    """The sender's role doesn't hold the permission that the command needs."""
+
+    code = "forbidden"
+
+
+class VersionMismatch(Refused):
+    """The record has moved on since the version that the sender demanded (If-Match)."""
+
+    code = "version_mismatch"
+
+
+class TooManyConflicts(Refused):
+    """Others changed the same records again and again meanwhile: nothing was stored, try again."""
+
+    code = "too_many_conflicts"
+
+
+class AlreadyTaken(Refused):
+    """Another record of the tenant holds a value that must be unique."""
+
+    code = "already_taken"
+
+
+class TooDeep(Refused):
+    """A hierarchy would get more levels than anybody can follow."""
+
+    code = "hierarchy_too_deep"
+
+
+class IdempotencyKeyReused(Refused):
+    """The idempotency key belongs to another request."""
+
+    code = "idempotency_key_reused"
+
+
+class Sender(Struct, frozen=True, kw_only=True):
+    """Who sends a command to which tenant, and with what right. `actor` is `user-<id>`, or names what acts."""
+
+    tenant: UUID
+    actor: str
+    permissions: frozenset[str]
+    correlation: UUID
+    request: str | None = None
+    address: str | None = None
+
+    @property
+    def user(self) -> UUID | None:
+        """The acting user, None where it is none."""
+        return stream_subject(self.actor)[1] if self.actor.startswith("user-") else None
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """What a command came to: the record, its version, and the position of its last event in the tenant's log."""
+
+    id: UUID
+    version: int
+    position: int
+
+
+class Present(Struct, frozen=True, kw_only=True):
+    """A record as the log has it now."""
+
+    state: Any
+    version: int
+    last: Recorded | None
+
+
+class Decision(Struct, frozen=True, kw_only=True):
+    """What a command decided, ready to be appended; no events where nothing changes."""
+
+    change: StreamChange
+    guards: tuple[Guard, ...]
+    principal: PrincipalChange | None
+    state: Any
+
+
+class Handler:
+    """Handles every command: who may, what is needed, what is decided, what is stored."""
+
+    def __init__(self, store: EventStore, announcements: Announcements) -> None:
+        self._store = store
+        self._announcements = announcements
+
+    def handle(
+        self,
+        sender: Sender,
+        entity: str,
+        id: UUID,
+        command: Command,
+        *,
+        if_match: int | None = None,
+        idempotency: Idempotency | None = None,
+    ) -> Outcome:
+        """Carries a command out on one record. Raises a Refused; nothing is stored then.
+
+        A conflict with another writer is decided again, a few times, unless the sender demanded a version.
+        """
+        if type(command).PERMISSION not in sender.permissions:
+            raise Forbidden(f"This needs the permission {type(command).PERMISSION}.")
+        if idempotency and (outcome := self._answered(sender, idempotency)):
+            return outcome
+        command = self._completed(sender, command)
+        for _ in range(_ATTEMPTS):
+            try:
+                return self._attempt(sender, ENTITIES[entity], id, command, if_match, idempotency)
+            except (VersionConflict, GuardConflict):
+                continue
+        raise TooManyConflicts("Others changed these records at the same time. Nothing was stored: try again.")
+
+    def present(self, tenant: UUID, entity: str, id: UUID) -> Present:
+        """A record as the log has it now."""
+        events = self._store.stream(tenant, stream_name(entity, id))
+        return present(ENTITIES[entity], events)
+
+    def _attempt(
+        self,
+        sender: Sender,
+        entity: Entity,
+        id: UUID,
+        command: Command,
+        if_match: int | None,
+        idempotency: Idempotency | None,
+    ) -> Outcome:
+        now = Present(state=None, version=0, last=None)
+        if not type(command).CREATES:
+            now = self.present(sender.tenant, entity.name, id)
+            if now.state is None:
+                raise NotFound(f"There is no such {entity.name}.")
+        if if_match is not None and if_match != now.version:
+            raise VersionMismatch(f"The {entity.name} is at version {now.version}, not {if_match}.", version=now.version)
+        decision = self.decide(sender.tenant, entity, id, command, now)
+        if not decision.change.events:
+            position = now.last.position if now.last else 0
+            return Outcome(id=id, version=now.version, position=position)
+        return self._append(sender, decision, idempotency)
+
+    def decide(self, tenant: UUID, entity: Entity, id: UUID, command: Command, now: Present) -> Decision:
+        """What the command comes to on that state, with all that must still hold when it is stored."""
+        references = tuple(entity.references(command, now.state))
+        neighbours, guards = neighbourhood(self._store, tenant, id, references)
+        events = tuple(entity.decide(command, now.state, neighbours))
+        return decided(entity, id, now, events, guards)
+
+    def _append(self, sender: Sender, decision: Decision, idempotency: Idempotency | None) -> Outcome:
+        try:
+            appended = self._store.append(
+                sender.tenant,
+                Append(
+                    metadata=Metadata(actor=sender.actor, correlation=sender.correlation, request=sender.request),
+                    changes=(decision.change,),
+                    guards=decision.guards,
+                    principals=(decision.principal,) if decision.principal else (),
+                    idempotency=idempotency,
+                    address=sender.address,
+                ),
+            )
+        except ClaimConflict as conflict:
+            raise taken(conflict) from conflict
+        except IdempotencyConflict as conflict:
+            raise IdempotencyKeyReused("This Idempotency-Key was used for another request.") from conflict
+        self._announcements.appended(sender.tenant, sender.actor, appended.position)
+        return _outcome(appended.versions, appended.position)
+
+    def _answered(self, sender: Sender, idempotency: Idempotency) -> Outcome | None:
+        try:
+            appended = self._store.replayed(sender.tenant, sender.actor, idempotency)
+        except IdempotencyConflict as conflict:
+            raise IdempotencyKeyReused("This Idempotency-Key was used for another request.") from conflict
+        return _outcome(appended.versions, appended.position) if appended else None
+
+    def _completed(self, sender: Sender, command: Command) -> Command:
+        return complete(
+            command,
+            actor_user=sender.user,
+            default_pipeline=lambda: default_pipeline(self._store, sender.tenant),
+            new_id=uuid7,
+        )
+
+
+def present(entity: Entity, events: Sequence[Recorded]) -> Present:
+    """The record that these events make."""
+    state = None
+    for recorded in events:
+        state = entity.evolve(state, recorded.event)
+    last = events[-1] if events else None
+    return Present(state=state, version=last.version if last else 0, last=last)
+
+
+def decided(
+    entity: Entity,
+    id: UUID,
+    now: Present,
+    events: tuple[Event, ...],
+    guards: tuple[Guard, ...],
+    *,
+    occurred_at: tuple[datetime | None, ...] | None = None,
+) -> Decision:
+    """The stream change that these events are, with the claims that they take and give back."""
+    after = now.state
+    for event in events:
+        after = entity.evolve(after, event)
+    held = entity.claims(now.state) if now.state is not None else frozenset()
+    wanted = entity.claims(after) if after is not None else frozenset()
+    principal = None
+    if entity.principal and after is not None:
+        principal = entity.principal(id, after)
+        if now.state is not None and principal == entity.principal(id, now.state):
+            principal = None
+    return Decision(
+        change=StreamChange(
+            stream=stream_name(entity.name, id),
+            expected=now.version,
+            events=events,
+            occurred_at=occurred_at,
+            acquire=tuple(sorted(wanted - held)),
+            release=tuple(sorted(held - wanted)),
+        ),
+        guards=guards,
+        principal=principal,
+        state=after,
+    )
+
+
+def neighbourhood(
+    store: EventStore, tenant: UUID, itself: UUID, references: Sequence[Reference]
+) -> tuple[dict[UUID, Facts], tuple[Guard, ...]]:
+    """The facts of all that a command on the record `itself` refers to, and the guards that its decision needs.
+
+    Raises UnknownReference and ReferenceArchived, which name the field.
+    """
+    neighbours: dict[UUID, Facts] = {itself: Itself()}
+    guards: list[Guard] = []
+    wanted = [each for each in references if not (each.lineage and each.id == itself)]
+    while wanted:
+        streams = store.streams(tenant, {stream_name(each.entity, each.id) for each in wanted})
+        ancestors: list[Reference] = []
+        for reference in wanted:
+            stream = stream_name(reference.entity, reference.id)
+            entity = ENTITIES[reference.entity]
+            found = present(entity, streams.get(stream, ()))
+            if found.state is None or entity.facts is None:
+                if reference.optional:
+                    continue
+                raise UnknownReference(
+                    f"There is no {reference.entity} {reference.id}.", field=reference.field, entity=reference.entity
+                )
+            facts = entity.facts(found.state)
+            if facts.archived and not reference.optional:
+                raise ReferenceArchived(
+                    f"The {reference.entity} {reference.id} is archived.", field=reference.field, entity=reference.entity
+                )
+            neighbours[reference.id] = facts
+            if reference.guarded:
+                guards.append(Guard(stream=stream, version=found.version))
+            ancestors.extend(_ancestor(reference, facts, neighbours))
+        if len(neighbours) > _LONGEST_LINEAGE + len(references):
+            raise TooDeep(f"A hierarchy has at most {_LONGEST_LINEAGE} levels.", field=references[0].field)
+        wanted = ancestors
+    return neighbours, tuple(guards)
+
+
+def _ancestor(reference: Reference, facts: Facts, known: dict[UUID, Facts]) -> list[Reference]:
+    """The next record up a lineage, unless it was met before."""
+    if not reference.lineage or not isinstance(facts, AccountFacts | UserFacts):
+        return []
+    if facts.parent is None or facts.parent in known:
+        return []
+    return [structs.replace(reference, id=facts.parent, optional=True)]
+
+
+def default_pipeline(store: EventStore, tenant: UUID) -> UUID | None:
+    """The tenant's default pipeline."""
+    claim = Claim("pipeline.default", "")
+    holder = store.holders(tenant, (claim,)).get(claim)
+    return stream_subject(holder)[1] if holder else None
+
+
+def taken(conflict: ClaimConflict) -> AlreadyTaken:
+    """The refusal of a value that another record holds."""
+    entity, field = conflict.claim.purpose.split(".", 1)
+    return AlreadyTaken(
+        f"Another {entity} has this {field.replace('_', ' ')}.",
+        field=f"/{field}",
+        holder=str(stream_subject(conflict.holder)[1]),
+    )
+
+
+def _outcome(versions: Any, position: int) -> Outcome:
+    stream, version = next(iter(versions.items()))
+    return Outcome(id=stream_subject(stream)[1], version=version, position=position)
