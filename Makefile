@@ -29,6 +29,27 @@ $(INSTALLED): requirements-dev.lock pyproject.toml
 run: setup ## Run the whole system on this machine, with sample data
 	$(BIN)/clientforge up --sample
 
+test: setup ## Run all tests against real services (PYTEST='-k deals' narrows it down)
+	@$(BIN)/python -m tests.services --prepare
+	$(BIN)/python -m pytest $(PYTEST)
+
+services: setup ## Keep the tests' services running and print their TEST_* variables
+	@$(BIN)/python -m tests.services
+
+lint: setup ## Check style, types and the layers
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup ## Rewrite the sources in the house style
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+bench: setup ## Measure against ceilings of the same run, and hold the gates
+	@$(BIN)/python -m tests.services --prepare
+	$(BIN)/python -m tests.performance
+
 lock: ## Resolve the dependencies anew (for maintainers; `make lock UPGRADE=--upgrade` takes newer versions)
 	@test -x .venv-lock/bin/uv || { $(PYTHON) -m venv .venv-lock; .venv-lock/bin/python -m pip install --quiet uv; }
 	$(COMPILE) --output-file requirements.lock

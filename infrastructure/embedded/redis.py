@@ -5,12 +5,15 @@ from pathlib import Path
 from typing import Self
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from infrastructure.embedded.account import prepare_data_directory, reachable_programs, unprivileged_account
 from infrastructure.embedded.child import Child, ServerDidNotStart, free_port
 from infrastructure.embedded.directory import DirectoryLock
 
 ATTEMPTS_AT_A_FREE_PORT = 5
+ONCE = Retry(NoBackoff(), 0)
 
 
 class EmbeddedRedis:
@@ -100,7 +103,7 @@ class EmbeddedRedis:
         return "\n".join(lines) + "\n"
 
     def _answers(self) -> bool:
-        client = redis.Redis.from_url(self.url(), socket_timeout=5, retry=None)
+        client = redis.Redis.from_url(self.url(), socket_timeout=5, retry=ONCE)
         try:
             # Somebody else's server on the same port would answer too.
             return bool(self._child is not None and client.info("server")["process_id"] == self._child.pid)

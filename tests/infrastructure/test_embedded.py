@@ -13,6 +13,8 @@ import psutil
 import psycopg
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from infrastructure.embedded import EmbeddedPostgres, EmbeddedRedis
 from infrastructure.embedded.directory import DirectoryInUse
@@ -62,7 +64,7 @@ def test_redis_keeps_what_was_written_behind_its_password(place: Path) -> None:
             assert client.get("key") == expected
             client.set("key", "kept")
             client.close()
-            stranger = redis.Redis(port=server.port)
+            stranger = redis.Redis(port=server.port, retry=Retry(NoBackoff(), 0))
             with pytest.raises(redis.exceptions.AuthenticationError):
                 stranger.ping()
             stranger.close()
