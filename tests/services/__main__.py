@@ -50,7 +50,9 @@ def prepare() -> list[str]:
 
 def run(env_file: Path | None) -> int:
     """Start everything that can be had, print the variables, and wait for an interrupt."""
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    # Both by hand: a shell lets its background jobs ignore interrupts.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     with suppress(KeyboardInterrupt), ServiceSession() as services:
         urls: dict[str, Callable[[], str]] = {
             "TEST_DATABASE_URL": lambda: services.postgres.superuser_url,

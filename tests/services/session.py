@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Self
@@ -40,10 +40,8 @@ class ServiceSession:
     def directory(self) -> Path:
         """The run's data, which ends with it. Data of killed runs is removed on the way."""
         _remove_leftovers()
-        directory = Path(tempfile.mkdtemp(prefix=PREFIX))
+        directory, lock = _new_directory()
         directory.chmod(0o755)  # an unprivileged PostgreSQL must pass through
-        lock = DirectoryLock(directory)
-        lock.acquire()
         self._stack.callback(lock.release)
         self._stack.callback(_remove, directory)
         return directory
@@ -139,6 +137,18 @@ def _mongodb_container(directory: Path, reason: Unavailable) -> docker.Container
     return docker.container(
         docker.MONGODB, 27017, directory, scheme="mongodb", answers=ferretdb.answers, environment={}, otherwise=reason
     )
+
+
+def _new_directory() -> tuple[Path, DirectoryLock]:
+    """A directory of this run's own, locked. One that another run took for a leftover meanwhile is given up."""
+    while True:
+        directory = Path(tempfile.mkdtemp(prefix=PREFIX))
+        lock = DirectoryLock(directory)
+        with suppress(DirectoryInUse, FileNotFoundError):
+            lock.acquire()
+            if directory.exists():
+                return directory, lock
+            lock.release()
 
 
 def _remove_leftovers() -> None:

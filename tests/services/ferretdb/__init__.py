@@ -24,17 +24,8 @@ def prepare() -> Path:
     sources = [HERE / "go.mod", HERE / "go.sum", HERE / "main.go"]
 
     def build(directory: Path) -> None:
-        command = [
-            go,
-            "build",
-            "-mod=readonly",
-            "-buildvcs=false",
-            "-trimpath",
-            "-v",
-            "-o",
-            directory / "ferretdb",
-            ".",
-        ]
+        command: list[str | Path] = [go, "build", "-mod=readonly", "-buildvcs=false", "-trimpath", "-v"]
+        command += ["-o", directory / "ferretdb", "."]
         run_showing_progress("Building FerretDB (a minute and a half the first time)", command, directory=HERE)
 
     return cached("ferretdb", sources, build) / "ferretdb"
@@ -55,7 +46,7 @@ class FerretDB:
         port = free_port()
         self.url = f"mongodb://127.0.0.1:{port}/"
         backend = f"{self._postgresql_url}?pool_max_conns={POOL}"
-        command = [self._program, f"127.0.0.1:{port}", backend]
+        command: list[str | Path] = [self._program, f"127.0.0.1:{port}", backend]
         log = self._directory / "server.log"
         self._child = Child("FerretDB", command, log=log, directory=self._directory)
         self._child.start(lambda: answers(self.url))
