@@ -34,8 +34,8 @@ class FutureEvent(Conflict):
     """An event would have happened after it is recorded."""
 
 
-class KeyRace(Conflict):
-    """Another writer stored a subject's first key meanwhile: try again with it."""
+class KeyExists(Conflict):
+    """A new stream's subject has a key already: the stream was removed, or its id was used before."""
 
 
 class AppendCall:
@@ -111,21 +111,14 @@ class PostgresEventStore:
 
     def append(self, tenant: UUID, append: Append) -> Appended:
         """Adds events in one round trip, more only for keys that this process hasn't seen. Raises a Conflict."""
-        for last in (False, False, True):
-            call, new_keys = self._call(tenant, append)
-            try:
-                row = self._run(tenant, call, append)
-            except KeyRace:
-                if last:
-                    raise
-                continue
-            for subject, key in new_keys.items():
-                self._keyring.remember(tenant, subject, key)
-            if row["replayed"] is not None:
-                outcome = row["replayed"]
-                return Appended(position=outcome["position"], versions=outcome["versions"], replayed=True)
-            return Appended(position=row["last_position"], versions=_versions(append))
-        raise AssertionError("unreachable")
+        call, new_keys = self._call(tenant, append)
+        row = self._run(tenant, call, append)
+        if row["replayed"] is not None:
+            outcome = row["replayed"]
+            return Appended(position=outcome["position"], versions=outcome["versions"], replayed=True)
+        for subject, key in new_keys.items():
+            self._keyring.remember(tenant, subject, key)
+        return Appended(position=row["last_position"], versions=_versions(append))
 
     def stream(self, tenant: UUID, stream: str, *, until: int | None = None, sealed: bool = False) -> list[Recorded]:
         """A stream's events in order, up to the log's position `until`."""
@@ -389,7 +382,7 @@ def _conflict(error: psycopg.Error, append: Append) -> Exception:
         case "CF004":
             return IdempotencyConflict("this idempotency key was used for another request")
         case "CF005":
-            return KeyRace("a subject has a key already")
+            return KeyExists("a subject has a key already")
         case _:
             return FutureEvent(
                 f"{detail['stream']} would have an event in the future", row=_row_of_event(append, detail["index"])

@@ -246,16 +246,6 @@ BEGIN
         END IF;
     END IF;
 
-    IF p_subjects IS NOT NULL THEN
-        INSERT INTO keys.subject_keys (tenant_id, subject, wrapped)
-        SELECT p_tenant, u.subject, u.wrapped FROM unnest(p_subjects, p_wrapped_keys) AS u (subject, wrapped)
-        ON CONFLICT DO NOTHING;
-        GET DIAGNOSTICS v_done = ROW_COUNT;
-        IF v_done < cardinality(p_subjects) THEN
-            RAISE EXCEPTION 'a subject has a key already' USING ERRCODE = 'CF005', DETAIL = '{}';
-        END IF;
-    END IF;
-
     v_chain := v_head.chain_hash;
     FOR i IN 1 .. v_count LOOP
         v_occurred := coalesce(p_occurred_at[i], v_recorded);
@@ -291,6 +281,16 @@ BEGIN
         WHERE e.position <> v_head.position + u.number ORDER BY u.number LIMIT 1;
         RAISE EXCEPTION '% has a version % already', v_found.stream, v_found.version USING ERRCODE = 'CF001',
             DETAIL = json_build_object('index', v_found.index, 'stream', v_found.stream, 'version', v_found.version);
+    END IF;
+
+    IF p_subjects IS NOT NULL THEN
+        INSERT INTO keys.subject_keys (tenant_id, subject, wrapped)
+        SELECT p_tenant, u.subject, u.wrapped FROM unnest(p_subjects, p_wrapped_keys) AS u (subject, wrapped)
+        ON CONFLICT DO NOTHING;
+        GET DIAGNOSTICS v_done = ROW_COUNT;
+        IF v_done < cardinality(p_subjects) THEN
+            RAISE EXCEPTION 'a subject has a key already' USING ERRCODE = 'CF005', DETAIL = '{}';
+        END IF;
     END IF;
 
     UPDATE tenant_heads SET position = v_head.position + v_count, chain_hash = v_chain, recorded_at = v_recorded

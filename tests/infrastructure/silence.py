@@ -1,0 +1,10 @@
+"""Announcements that nobody hears: for tests of the write side alone."""
+
+from uuid import UUID
+
+
+class Silence:
+    """application.ports.Announcements."""
+
+    def appended(self, tenant: UUID, actor: str, position: int) -> None:
+        """Says nothing."""
