@@ -1,0 +1,67 @@
+"""Dramatiq on Redis: the broker, and the two actors that the projectors consist of."""
+
+import logging
+from uuid import UUID
+
+import dramatiq
+import redis
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.middleware import Retries
+
+from infrastructure.redis import PREFIX
+from infrastructure.wakeups import PARKED, PROJECT, QUEUE, WakeUps
+from projections.engine import Engine
+from projections.failures import LONGEST_DELAY, told
+from projections.ports import StoreAway
+
+log = logging.getLogger(__name__)
+
+
+class ProjectionParked(Exception):
+    """What a dead letter says: a projection of a tenant waits for `projections retry` or `projections skip`."""
+
+
+class ProjectingFailed(Exception):
+    """An error that no projection answers for; without the original's message, which may quote personal data."""
+
+
+def open_broker(client: redis.Redis, *, retry_base: float = 2.0, prefix: str = PREFIX) -> RedisBroker:
+    """A broker over a client. Messages that fail are retried five times, after `retry_base` seconds, twice that, and
+    so on. No time limit ends an actor: a projector ends its turn by itself."""
+    retries = Retries(max_retries=5, min_backoff=int(retry_base * 1000), max_backoff=int(LONGEST_DELAY * 1000))
+    return RedisBroker(client=client, namespace=prefix, middleware=[retries])  # type: ignore[no-untyped-call]
+
+
+def declare(broker: RedisBroker, engine: Engine, wakeups: WakeUps) -> None:
+    """Binds the actors of this process to its engine."""
+
+    @dramatiq.actor(broker=broker, actor_name=PROJECT, queue_name=QUEUE)
+    def project(group: str, tenant: str) -> None:
+        """Brings a group of projections of a tenant to the end of its log."""
+        _unmerged(wakeups, group, UUID(tenant))
+        try:
+            if not engine.drain(group, UUID(tenant)):
+                _again(wakeups, group, UUID(tenant))
+        except StoreAway as error:
+            log.warning("PostgreSQL is away, the sweeper will wake %s of tenant %s: %s", group, tenant, error)
+        except Exception as error:
+            raise ProjectingFailed(told(error)) from None
+
+    @dramatiq.actor(broker=broker, actor_name=PARKED, queue_name=QUEUE, throws=ProjectionParked)
+    def parked(tenant: str, projection: str, position: int, error: str) -> None:
+        """Becomes a dead letter, which is what tells people."""
+        raise ProjectionParked(f"{projection} of tenant {tenant} before position {position}: {error}")
+
+
+def _unmerged(wakeups: WakeUps, group: str, tenant: UUID) -> None:
+    try:
+        wakeups.seen(group, tenant)
+    except redis.RedisError as error:
+        log.warning("the flag of a wake-up stays until it expires: %s", type(error).__name__)
+
+
+def _again(wakeups: WakeUps, group: str, tenant: UUID) -> None:
+    try:
+        wakeups.wake([(group, tenant)])
+    except redis.RedisError as error:
+        log.warning("the sweeper will go on with %s of tenant %s: %s", group, tenant, type(error).__name__)

@@ -1,0 +1,53 @@
+"""Redis: its clients, and the users' last positions for read-your-writes."""
+
+from uuid import UUID
+
+import redis
+from redis.backoff import ExponentialBackoff, NoBackoff
+from redis.retry import Retry
+
+PREFIX = "{clientforge}"
+"""Before every key. The braces keep all keys in one slot of a cluster, as scripts over several keys need it."""
+
+POSITION_SECONDS = 86_400
+"""How long a user's last position is remembered: what is older is projected, or stands for other reasons."""
+
+
+def connect(url: str) -> redis.Redis:
+    """A client for work that can wait a little: the queue's consumers, figures."""
+    return redis.Redis.from_url(
+        url,
+        socket_connect_timeout=2,
+        socket_timeout=5,
+        health_check_interval=30,
+        retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), 3),
+    )
+
+
+def connect_briefly(url: str) -> redis.Redis:
+    """A client for what a request goes through: it fails rather than waits. One retry: a pooled connection may be
+    of a server that has restarted."""
+    return redis.Redis.from_url(
+        url, socket_connect_timeout=0.25, socket_timeout=0.5, health_check_interval=0, retry=Retry(NoBackoff(), 1)
+    )
+
+
+def position_key(prefix: str, tenant: UUID, actor: str) -> str:
+    """Where the position of an actor's last append is kept."""
+    return f"{prefix}:position:{tenant}:{actor}"
+
+
+class LastPositions:
+    """The position of each user's last append."""
+
+    def __init__(self, client: redis.Redis, prefix: str = PREFIX) -> None:
+        self._client = client
+        self._prefix = prefix
+
+    def of(self, tenant: UUID, user: UUID) -> int:
+        """The position that this user's reads must have passed; 0 when Redis is away or knows none."""
+        try:
+            found = self._client.get(position_key(self._prefix, tenant, f"user-{user}"))
+        except redis.RedisError:
+            return 0
+        return int(found) if isinstance(found, bytes | str) else 0

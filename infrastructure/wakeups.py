@@ -1,0 +1,110 @@
+"""Wake-ups: one Dramatiq message per group and tenant, merged while it waits, enqueued in one round trip.
+
+The queue is a hint, the log is the truth: a lost message costs the time until the sweeper looks.
+"""
+
+import logging
+import time
+from collections.abc import Collection, Iterable
+from uuid import UUID, uuid4
+
+import redis
+from dramatiq import Message
+
+from infrastructure.redis import POSITION_SECONDS, PREFIX, position_key
+from projections.catalogue import GROUPS
+
+log = logging.getLogger(__name__)
+
+QUEUE = "projections"
+PROJECT = "project"
+PARKED = "parked"
+
+_MERGED_MS = 5_000
+"""How long a wake-up may stand for later ones. Its actor ends that sooner; this is for a message that got lost."""
+
+_PAUSE_SECONDS = 1.0
+"""How long appends don't try again after Redis didn't answer: each try would cost its request the time-out."""
+
+# ARGV: the key of the actor's position or '', the position, its seconds, milliseconds of the flags, the queue;
+# then per message: its flag or '', its id, itself. Keys and commands of the last two lines are Dramatiq's own
+# (brokers/redis/dispatch.lua, "enqueue"), so that the flag and its message are set together or not at all.
+_WAKE = """
+if ARGV[1] ~= '' and tonumber(ARGV[2]) > tonumber(redis.call('GET', ARGV[1]) or '0') then
+    redis.call('SET', ARGV[1], ARGV[2], 'EX', ARGV[3])
+end
+for i = 6, #ARGV, 3 do
+    if ARGV[i] == '' or redis.call('SET', ARGV[i], '1', 'NX', 'PX', ARGV[4]) then
+        redis.call('HSET', KEYS[1] .. ':' .. ARGV[5] .. '.msgs', ARGV[i + 1], ARGV[i + 2])
+        redis.call('RPUSH', KEYS[1] .. ':' .. ARGV[5], ARGV[i + 1])
+    end
+end
+"""
+
+
+class WakeUps:
+    """application.ports.Announcements over Redis."""
+
+    def __init__(self, client: redis.Redis, *, prefix: str = PREFIX, groups: Collection[str] = GROUPS) -> None:
+        self._client = client
+        self._prefix = prefix
+        self._groups = tuple(groups)
+        self._script = client.register_script(_WAKE)
+        self._resume_at = 0.0
+
+    def appended(self, tenant: UUID, actor: str, position: int) -> None:
+        """Wakes all groups of a tenant, and notes a user's last position. Never raises."""
+        if time.monotonic() < self._resume_at:
+            return
+        noted = position_key(self._prefix, tenant, actor) if actor.startswith("user-") else ""
+        try:
+            self._run(((group, tenant) for group in self._groups), merged=True, noted=noted, position=position)
+        except redis.RedisError as error:
+            self._resume_at = time.monotonic() + _PAUSE_SECONDS
+            log.warning("no wake-up for tenant %s, the sweeper will see to it: %s", tenant, type(error).__name__)
+
+    def wake(self, pairs: Iterable[tuple[str, UUID]]) -> None:
+        """Wakes groups of tenants, whether a wake-up waits already or not. Raises redis.RedisError."""
+        self._run(pairs, merged=False)
+
+    def seen(self, group: str, tenant: UUID) -> None:
+        """Ends the merging: from here on, the next append sends a wake-up of its own. Call it before reading."""
+        self._client.delete(self._flag(group, tenant))
+
+    def parked(self, tenant: UUID, projection: str, position: int, error: str) -> None:
+        """Leaves a message about a parked projection, which ends among the dead letters. Raises redis.RedisError."""
+        message = _message(PARKED, str(tenant), projection, position, error)
+        self._send([("", message)])
+
+    def waiting(self) -> int:
+        """How many messages wait in the queue. Raises redis.RedisError."""
+        return int(self._client.llen(f"{self._prefix}:{QUEUE}"))
+
+    def _run(self, pairs: Iterable[tuple[str, UUID]], *, merged: bool, noted: str = "", position: int = 0) -> None:
+        self._send(
+            [
+                (self._flag(group, tenant) if merged else "", _message(PROJECT, group, str(tenant)))
+                for group, tenant in pairs
+            ],
+            noted,
+            position,
+        )
+
+    def _send(self, messages: Collection[tuple[str, Message[None]]], noted: str = "", position: int = 0) -> None:
+        arguments: list[str | int | bytes] = [noted, position, POSITION_SECONDS, _MERGED_MS, QUEUE]
+        for flag, message in messages:
+            arguments += [flag, message.options["redis_message_id"], message.encode()]
+        self._script(keys=[self._prefix], args=arguments)
+
+    def _flag(self, group: str, tenant: UUID) -> str:
+        return f"{self._prefix}:wake:{group}:{tenant}"
+
+
+def _message(actor: str, *arguments: str | int) -> Message[None]:
+    return Message(
+        queue_name=QUEUE,
+        actor_name=actor,
+        args=arguments,
+        kwargs={},
+        options={"redis_message_id": str(uuid4())},
+    )

@@ -1,0 +1,75 @@
+"""One step of any projecting: read a batch of the log once, and feed it to all that stand at its beginning."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from uuid import UUID
+
+from msgspec import Struct
+
+from application.ports import EventStore
+from projections.changes import Batch, folded
+from projections.checkpoints import Checkpoint
+from projections.targets import GenerationRows, Group, Target, Transaction
+
+
+class Fed(Struct, frozen=True, kw_only=True):
+    """What came of a batch: its end, how many events it had, and whose checkpoint may not move, for which error."""
+
+    until: int
+    events: int
+    failed: Mapping[str, Exception]
+
+
+class Feeder:
+    """Feeds the projections of one group."""
+
+    def __init__(self, store: EventStore, group: Group) -> None:
+        self._store = store
+        self._group = group
+        self._targets: Mapping[str, Target] = {target.name: target for target in group.targets}
+
+    def feed(self, transaction: Transaction, held: Sequence[Checkpoint], limit: int) -> Fed:
+        """Feeds the next `limit` events to checkpoints that stand at one position. Their rows are written, the
+        checkpoints are not moved. An error in reading or folding is an error of each of them."""
+        after = held[0].position
+        try:
+            batch = self._read(transaction.tenant, after, limit)
+        except Exception as error:
+            return Fed(until=after, events=limit, failed=dict.fromkeys((each.projection for each in held), error))
+        failed = {}
+        for checkpoint in held:
+            try:
+                with _savepoint(transaction):
+                    self._apply(transaction, checkpoint, batch)
+            except Exception as error:
+                failed[checkpoint.projection] = error
+        return Fed(until=batch.until, events=len(batch.changes), failed=failed)
+
+    def _apply(self, transaction: Transaction, checkpoint: Checkpoint, batch: Batch) -> None:
+        target = self._targets[checkpoint.projection]
+        if batch.changes:
+            target.apply(GenerationRows(transaction, checkpoint.generation), batch)
+        if checkpoint.live and not checkpoint.published:
+            target.publish(transaction.tenant, checkpoint.generation)
+
+    def _read(self, tenant: UUID, after: int, limit: int) -> Batch:
+        sealed = self._group.sealed
+        events = self._store.log(tenant, after=after, limit=limit, sealed=sealed)
+        return folded(
+            tenant,
+            after,
+            events,
+            lambda streams, until: self._store.streams(tenant, streams, until=until, sealed=sealed),
+        )
+
+
+@contextmanager
+def _savepoint(transaction: Transaction) -> Iterator[None]:
+    """Undoes what one projection wrote, and nothing else, when it fails."""
+    transaction.execute("SAVEPOINT projecting")
+    try:
+        yield
+    except Exception:
+        transaction.execute("ROLLBACK TO SAVEPOINT projecting")
+        raise
+    transaction.execute("RELEASE SAVEPOINT projecting")
