@@ -61,12 +61,13 @@ class Sessions:
         """A new session; the user's expired ones are cleared away. Raises InvalidToken for one who isn't active."""
         token = RefreshToken.new(transaction.tenant, uuid7())
         transaction.execute(
-            "DELETE FROM sessions WHERE tenant_id = %(tenant)s AND user_id = %(user)s AND expires_at < clock_timestamp()",
+            "DELETE FROM sessions"
+            " WHERE tenant_id = %(tenant)s AND user_id = %(user)s AND expires_at < clock_timestamp()",
             {"user": user},
         )
         transaction.execute(
-            "INSERT INTO sessions (tenant_id, session_id, user_id, token_hash, started_at, expires_at)"
-            " VALUES (%(tenant)s, %(session)s, %(user)s, %(hash)s, clock_timestamp(), clock_timestamp() + %(lifetime)s)",
+            "INSERT INTO sessions (tenant_id, session_id, user_id, token_hash, started_at, expires_at) VALUES"
+            " (%(tenant)s, %(session)s, %(user)s, %(hash)s, clock_timestamp(), clock_timestamp() + %(lifetime)s)",
             {"session": token.session, "user": user, "hash": token.digest, "lifetime": REFRESH_LIFETIME},
         )
         return self._tokens(transaction, user, token)
