@@ -34,6 +34,8 @@ class Settings(BaseSettings):
     database_prepare_threshold: int | None = None
     """Set it only behind no pooler, or PgBouncer 1.21 or newer with max_prepared_statements."""
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    redis_prefix: str = "{clientforge}"
+    """Before every key in Redis; the braces keep all keys in one slot of a cluster."""
     elasticsearch_url: SecretStr | None = None
     """Without it, search is kept in PostgreSQL."""
     elasticsearch_prefix: str = "clientforge"

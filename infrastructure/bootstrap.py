@@ -1,0 +1,128 @@
+"""The only composition root: settings in, a working application out."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+
+import redis
+from dramatiq.brokers.redis import RedisBroker
+
+from application.catalogue import EVENT_TYPES
+from application.handling import Handler
+from application.recording import Mapper
+from application.tenancy import Tenancy
+from infrastructure.broker import declare, open_broker
+from infrastructure.elasticsearch import ElasticsearchIndex
+from infrastructure.embedded_search import PostgresIndex
+from infrastructure.embedded_trail import PostgresTrail
+from infrastructure.event_store import PostgresEventStore
+from infrastructure.keys import KeyRing, Wrapping
+from infrastructure.mongo import MongoTrail
+from infrastructure.postgres import Database, is_passing
+from infrastructure.redis import LastPositions, connect, connect_briefly
+from infrastructure.settings import Settings
+from infrastructure.wakeups import WakeUps
+from projections.catalogue import groups
+from projections.engine import Engine
+from projections.ports import AuditTrail, SearchIndex
+from projections.setbacks import Pace, Parked
+
+
+
+@dataclass
+class Application:
+    """All parts of one process, put together. Parts that only some processes need are made when first used."""
+
+    settings: Settings
+    database: Database
+    store: PostgresEventStore
+    redis: redis.Redis
+    announcements: WakeUps
+    positions: LastPositions
+    handler: Handler
+    tenancy: Tenancy
+    search: SearchIndex
+    trail: AuditTrail
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The projection engine, with a pool of its own."""
+        return Engine(
+            _database(self.settings),
+            self.store,
+            groups(self.database, self.search, self.trail),
+            is_away=is_passing,
+            on_parked=self._dead_letter,
+            pace=Pace(
+                batch=self.settings.projection_batch,
+                retry_base=self.settings.retry_base_seconds,
+                retry_limit=self.settings.retry_limit,
+            ),
+        )
+
+    @cached_property
+    def broker(self) -> RedisBroker:
+        """The message broker, with the actors of this process bound to its engine."""
+        client = connect(self.settings.redis_url.get_secret_value())
+        broker = open_broker(client, retry_base=self.settings.retry_base_seconds, prefix=self.settings.redis_prefix)
+        declare(broker, self.engine, self.announcements)
+        return broker
+
+    def close(self) -> None:
+        """Gives back connections and stops threads."""
+        if "broker" in self.__dict__:
+            self.broker.close()
+        if "engine" in self.__dict__:
+            self.engine.stop()
+            if isinstance(self.engine.database, Database):
+                self.engine.database.close()
+        for part in (self.search, self.trail, self.redis, self.database):
+            if close := getattr(part, "close", None):
+                close()
+
+    def _dead_letter(self, parked: Parked) -> None:
+        """Tells people about a parked projection. It is stored as parked already, so a lost message loses nothing."""
+        with suppress(redis.RedisError):
+            self.announcements.parked(parked.tenant, parked.projection, parked.position, parked.error)
+
+
+def build(settings: Settings) -> Application:
+    """Puts an application together. Raises UnsafeRole for a database role that row-level security doesn't bind."""
+    database = _database(settings)
+    database.refuse_unsafe_role()
+    store = PostgresEventStore(database, KeyRing(database, Wrapping(settings.master_key_bytes)), Mapper(EVENT_TYPES))
+    client = connect_briefly(settings.redis_url.get_secret_value())
+    announcements = WakeUps(client, prefix=settings.redis_prefix)
+    handler = Handler(store, announcements)
+    return Application(
+        settings=settings,
+        database=database,
+        store=store,
+        redis=client,
+        announcements=announcements,
+        positions=LastPositions(client, settings.redis_prefix),
+        handler=handler,
+        tenancy=Tenancy(store, handler),
+        search=_search(settings, database),
+        trail=_trail(settings, database),
+    )
+
+
+def _database(settings: Settings) -> Database:
+    return Database(
+        settings.database_url.get_secret_value(),
+        connections=settings.database_connections,
+        prepare_threshold=settings.database_prepare_threshold,
+    )
+
+
+def _search(settings: Settings, database: Database) -> SearchIndex:
+    if settings.elasticsearch_url is None:
+        return PostgresIndex(database)
+    return ElasticsearchIndex(settings.elasticsearch_url.get_secret_value(), prefix=settings.elasticsearch_prefix)
+
+
+def _trail(settings: Settings, database: Database) -> AuditTrail:
+    if settings.mongodb_url is None:
+        return PostgresTrail(database)
+    return MongoTrail(settings.mongodb_url.get_secret_value())
