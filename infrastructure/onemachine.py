@@ -1,0 +1,119 @@
+"""PostgreSQL and Redis of a system on one machine: as services that are kept running, with roles and tables."""
+
+import socket
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Generic, Protocol, TypeVar
+
+import psycopg
+
+from infrastructure.datadir import DataDirectory, password_in, port_in
+from infrastructure.embedded import EmbeddedPostgres, EmbeddedRedis
+from infrastructure.migrate import APP, MONITOR, OWNER, create_database, create_roles, migrate
+from infrastructure.supervisor import Supervisor
+
+DATABASE = "clientforge"
+_ROLES = {"DATABASE_URL": APP, "DATABASE_OWNER_URL": OWNER, "DATABASE_MONITOR_URL": MONITOR}
+
+
+class _Server(Protocol):
+    port: int
+
+    @property
+    def running(self) -> bool: ...
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+S = TypeVar("S", bound=_Server)
+
+
+class PortTaken(Exception):
+    """Another program listens on the port."""
+
+
+class EmbeddedService(Generic[S]):
+    """An embedded server as a service: once it has a port it keeps it, so that what connects to it finds it again."""
+
+    def __init__(self, name: str, make: Callable[[int | None], S], port: int | None) -> None:
+        self.name = name
+        self._make = make
+        self._server = make(port if port and is_free(port) else None)
+
+    @property
+    def server(self) -> S:
+        """The server itself."""
+        return self._server
+
+    @property
+    def running(self) -> bool:
+        return self._server.running
+
+    def start(self) -> None:
+        """Starts the server. Raises ServerDidNotStart."""
+        self._server.stop()
+        if self._server.port:
+            self._server = self._make(self._server.port)
+        self._server.start()
+
+    def stop(self) -> None:
+        """Stops it; what was committed is on disk."""
+        self._server.stop()
+
+
+def start_stores(place: DataDirectory, known: Mapping[str, str], supervisor: Supervisor) -> dict[str, str]:
+    """Starts PostgreSQL and Redis, brings the database up to date, and says by which settings they are found.
+
+    `known` holds the settings of the last run: ports and passwords stay as they were where they can.
+    """
+    postgres = EmbeddedService(
+        "postgres", partial(EmbeddedPostgres, place.postgres), port_in(known.get("DATABASE_URL"))
+    )
+    supervisor.add(postgres)
+    redis_password = password_in(known.get("REDIS_URL"))
+    redis = EmbeddedService(
+        "redis", partial(EmbeddedRedis, place.redis, password=redis_password), port_in(known.get("REDIS_URL"))
+    )
+    supervisor.add(redis)
+    urls = _database(postgres.server, {role: password_in(known.get(name)) for name, role in _ROLES.items()})
+    return {**urls, "REDIS_URL": redis.server.url()}
+
+
+def _database(server: EmbeddedPostgres, passwords: dict[str, str]) -> dict[str, str]:
+    """Makes roles, database and tables where they are missing; the URLs of the roles."""
+    create_roles(server.superuser_url(), passwords)
+    create_database(server.superuser_url(), DATABASE)
+    urls = {
+        name: f"postgresql://{role}:{passwords[role]}@127.0.0.1:{server.port}/{DATABASE}"
+        for name, role in _ROLES.items()
+    }
+    break_migration_lock(urls["DATABASE_OWNER_URL"])
+    migrate(urls["DATABASE_OWNER_URL"])
+    return urls
+
+
+def break_migration_lock(owner_url: str) -> None:
+    """Lets migrations run again after a process was killed during one. Only while none runs."""
+    with psycopg.connect(owner_url, autocommit=True) as connection:
+        if connection.execute("SELECT to_regclass('yoyo_lock') IS NOT NULL").fetchone() == (True,):
+            connection.execute("DELETE FROM yoyo_lock")
+
+
+def is_free(port: int, host: str = "127.0.0.1") -> bool:
+    """Whether a server could listen on the port now."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+            probe.listen()
+        except OSError:
+            return False
+    return True
+
+
+def refuse_taken_port(port: int, host: str) -> None:
+    """Raises PortTaken where a server couldn't listen."""
+    if not is_free(port, host):
+        raise PortTaken(f"Port {port} of {host} is taken by another program. Choose another one with --port.")
