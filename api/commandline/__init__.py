@@ -2,5 +2,7 @@
 
 
 def main() -> None:
-    """Run the command line."""
-    raise SystemExit("not built yet")
+    """Runs the command line; what it imports is what the command needs."""
+    from api.commandline.program import run
+
+    run()

@@ -1,0 +1,5 @@
+"""`python -m api.commandline` is `clientforge`."""
+
+from api.commandline import main
+
+main()

@@ -1,0 +1,52 @@
+"""`clientforge serve`, `worker` and `sweeper`: the processes of a system, each on its own."""
+
+import logging
+import os
+from typing import TYPE_CHECKING
+
+from api.commandline.failures import TRACEBACK_VARIABLE
+from api.commandline.options import DataDir
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from infrastructure.settings import Settings
+
+
+def serve_command(data_dir: DataDir = None) -> None:
+    """Answer HTTP requests on HOST and PORT, with API_PROCESSES processes.
+
+    Stateless: any number of these may stand behind a load balancer.
+    """
+    from api.serving import run
+
+    run(_settings(data_dir))
+
+
+def worker_command(data_dir: DataDir = None) -> None:
+    """Project the log into the read models, the search index and the audit trail, as it grows.
+
+    WORKER_PROCESSES times WORKER_THREADS tenants are worked on at once; any number of machines may run workers.
+    """
+    from infrastructure.worker import run
+
+    run(_settings(data_dir))
+
+
+def sweeper_command(data_dir: DataDir = None) -> None:
+    """Wake the workers where a log is ahead of its projections and no message says so.
+
+    One is enough; several do no harm.
+    """
+    from infrastructure.sweeper import run
+
+    run(_settings(data_dir))
+
+
+def _settings(data_dir: "Path | None") -> "Settings":
+    from api.commandline.context import settings
+
+    os.environ.setdefault(TRACEBACK_VARIABLE, "1")  # a process's log is where the cause is looked for
+    found = settings(data_dir)
+    logging.basicConfig(level=found.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
+    return found

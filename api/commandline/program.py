@@ -1,0 +1,98 @@
+"""The one entry point: every command, under the heading of what it is for."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from api.commandline import database, processes, replaying, seeding, tenants, up, verifying
+from api.commandline.failures import report
+from api.commandline.options import DataDir, remember_data_dir
+from api.commandline.sections import Sections
+
+_ONE_MACHINE = "Everything on one machine"
+_SET_UP = "Set up"
+_DATA = "Data"
+_LOOK_AFTER = "Look after"
+_PROCESSES = "The processes of a system, each on its own"
+
+_EPILOG = """\
+Which system a command works on: with --data-dir DIR (before or behind the command, or CLIENTFORGE_DATA_DIR) the one
+that `up` runs there, by the settings in DIR/clientforge.env. Otherwise the one that the environment names, and for
+what it leaves out the file .env. Where neither has a DATABASE_URL, the one in ./.clientforge.
+
+T is a tenant's subdomain or id. Exit codes: 0 done, 1 failed or a check found something, 2 wrong usage.
+"""
+
+_PLAIN = {"rich_markup_mode": None, "cls": Sections, "no_args_is_help": True, "add_completion": False}
+"""Of every group: help is plain text, which needs no time to load."""
+
+
+def _group(help: str) -> typer.Typer:
+    return typer.Typer(help=help, **_PLAIN)  # type: ignore[arg-type]
+
+
+app = typer.Typer(
+    help="A multi-tenant CRM in which every change is an event.",
+    epilog=_EPILOG,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    **_PLAIN,  # type: ignore[arg-type]
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"clientforge {version('clientforge')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _first(
+    data_dir: DataDir = None,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    remember_data_dir(data_dir)
+
+
+app.command("up", rich_help_panel=_ONE_MACHINE)(up.up_command)
+
+_db = _group("The database's tables.")
+_db.command("migrate")(database.migrate_command)
+app.add_typer(_db, name="db", rich_help_panel=_SET_UP, short_help="Bring the database's tables up to date: db migrate.")
+
+_tenant = _group("Tenants: each is a world of its own.")
+_tenant.command("create")(tenants.create_command)
+_tenant.command("list")(tenants.list_command)
+app.add_typer(_tenant, name="tenant", rich_help_panel=_SET_UP, short_help="Make tenants and list them: create, list.")
+
+_seed = _group("First users.")
+_seed.command("admin")(seeding.admin_command)
+app.add_typer(_seed, name="seed", rich_help_panel=_SET_UP, short_help="Give a tenant its first user: seed admin.")
+
+_events = _group("The event log: everything that ever happened.")
+_events.command("verify", short_help="Recompute the hash chain of every tenant's log.")(verifying.verify_command)
+_events.command("replay", short_help="Tell what happened, event by event.")(replaying.replay_command)
+app.add_typer(
+    _events, name="events", rich_help_panel=_LOOK_AFTER, short_help="Check the log or tell it again: verify, replay."
+)
+
+app.command("serve", rich_help_panel=_PROCESSES, short_help="Answer HTTP requests.")(processes.serve_command)
+app.command("worker", rich_help_panel=_PROCESSES, short_help="Project the log into read models, search and audit.")(
+    processes.worker_command
+)
+app.command("sweeper", rich_help_panel=_PROCESSES, short_help="Wake workers where a wake-up got lost.")(
+    processes.sweeper_command
+)
+
+
+def run() -> None:
+    """Runs the command that the arguments ask for, and exits."""
+    try:
+        app(prog_name="clientforge")
+    except Exception as error:
+        sys.exit(report(error))
