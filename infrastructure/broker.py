@@ -38,10 +38,10 @@ def declare(broker: RedisBroker, engine: Engine, wakeups: WakeUps) -> None:
     @dramatiq.actor(broker=broker, actor_name=PROJECT, queue_name=QUEUE)
     def project(group: str, tenant: str) -> None:
         """Brings a group of projections of a tenant to the end of its log."""
-        _unmerged(wakeups, group, UUID(tenant))
+        wakeups.seen(group, UUID(tenant))
         try:
             if not engine.drain(group, UUID(tenant)):
-                _again(wakeups, group, UUID(tenant))
+                wakeups.wake([(group, UUID(tenant))])
         except StoreAway as error:
             log.warning("PostgreSQL is away, the sweeper will wake %s of tenant %s: %s", group, tenant, error)
         except Exception as error:
@@ -51,17 +51,3 @@ def declare(broker: RedisBroker, engine: Engine, wakeups: WakeUps) -> None:
     def parked(tenant: str, projection: str, position: int, error: str) -> None:
         """Becomes a dead letter, which is what tells people."""
         raise ProjectionParked(f"{projection} of tenant {tenant} before position {position}: {error}")
-
-
-def _unmerged(wakeups: WakeUps, group: str, tenant: UUID) -> None:
-    try:
-        wakeups.seen(group, tenant)
-    except redis.RedisError as error:
-        log.warning("the flag of a wake-up stays until it expires: %s", type(error).__name__)
-
-
-def _again(wakeups: WakeUps, group: str, tenant: UUID) -> None:
-    try:
-        wakeups.wake([(group, tenant)])
-    except redis.RedisError as error:
-        log.warning("the sweeper will go on with %s of tenant %s: %s", group, tenant, type(error).__name__)

@@ -47,7 +47,7 @@ class WakeUps:
 
     def __init__(self, client: redis.Redis, *, prefix: str = PREFIX, groups: Collection[str] = GROUPS) -> None:
         self._client = client
-        self._prefix = prefix
+        self.prefix = prefix
         self._groups = tuple(groups)
         self._script = client.register_script(_WAKE)
         self._resume_at = 0.0
@@ -56,29 +56,41 @@ class WakeUps:
         """Wakes all groups of a tenant, and notes a user's last position. Never raises."""
         if time.monotonic() < self._resume_at:
             return
-        noted = position_key(self._prefix, tenant, actor) if actor.startswith("user-") else ""
+        noted = position_key(self.prefix, tenant, actor) if actor.startswith("user-") else ""
         try:
             self._run(((group, tenant) for group in self._groups), merged=True, noted=noted, position=position)
         except redis.RedisError as error:
             self._resume_at = time.monotonic() + _PAUSE_SECONDS
             log.warning("no wake-up for tenant %s, the sweeper will see to it: %s", tenant, type(error).__name__)
 
-    def wake(self, pairs: Iterable[tuple[str, UUID]]) -> None:
-        """Wakes groups of tenants, whether a wake-up waits already or not. Raises redis.RedisError."""
-        self._run(pairs, merged=False)
+    def wake(self, pairs: Iterable[tuple[str, UUID]]) -> bool:
+        """Wakes groups of tenants, whether a wake-up waits already or not. False when Redis is away."""
+        try:
+            self._run(pairs, merged=False)
+        except redis.RedisError as error:
+            log.warning("nobody was woken, the sweeper will see to it: %s", type(error).__name__)
+            return False
+        return True
 
     def seen(self, group: str, tenant: UUID) -> None:
         """Ends the merging: from here on, the next append sends a wake-up of its own. Call it before reading."""
-        self._client.delete(self._flag(group, tenant))
+        try:
+            self._client.delete(self._flag(group, tenant))
+        except redis.RedisError as error:
+            log.warning("the flag of a wake-up stays until it expires: %s", type(error).__name__)
 
-    def parked(self, tenant: UUID, projection: str, position: int, error: str) -> None:
-        """Leaves a message about a parked projection, which ends among the dead letters. Raises redis.RedisError."""
-        message = _message(PARKED, str(tenant), projection, position, error)
-        self._send([("", message)])
+    def parked(self, tenant: UUID, projection: str, position: int, error: str) -> bool:
+        """Leaves a message about a parked projection, which ends among the dead letters. False when Redis is away."""
+        try:
+            self._send([("", _message(PARKED, str(tenant), projection, position, error))])
+        except redis.RedisError as away:
+            log.warning("no dead letter for %s of tenant %s: %s", projection, tenant, type(away).__name__)
+            return False
+        return True
 
     def waiting(self) -> int:
         """How many messages wait in the queue. Raises redis.RedisError."""
-        return int(self._client.llen(f"{self._prefix}:{QUEUE}"))
+        return int(self._client.llen(f"{self.prefix}:{QUEUE}"))
 
     def _run(self, pairs: Iterable[tuple[str, UUID]], *, merged: bool, noted: str = "", position: int = 0) -> None:
         self._send(
@@ -94,10 +106,10 @@ class WakeUps:
         arguments: list[str | int | bytes] = [noted, position, POSITION_SECONDS, _MERGED_MS, QUEUE]
         for flag, message in messages:
             arguments += [flag, message.options["redis_message_id"], message.encode()]
-        self._script(keys=[self._prefix], args=arguments)
+        self._script(keys=[self.prefix], args=arguments)
 
     def _flag(self, group: str, tenant: UUID) -> str:
-        return f"{self._prefix}:wake:{group}:{tenant}"
+        return f"{self.prefix}:wake:{group}:{tenant}"
 
 
 def _message(actor: str, *arguments: str | int) -> Message[None]:

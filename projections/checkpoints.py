@@ -40,14 +40,18 @@ class Standing(Struct, frozen=True, kw_only=True):
 
     @property
     def building(self) -> list[Checkpoint]:
-        """What a rebuild fills."""
+        """What a rebuild fills. One that was given up stays parked, so that its number is not taken again."""
         live = {each.projection: each.generation for each in self.live}
-        return [each for each in self.checkpoints if each.generation > live.get(each.projection, each.generation)]
+        return [
+            each
+            for each in self.checkpoints
+            if each.generation > live.get(each.projection, each.generation) and not each.parked
+        ]
 
     @property
     def retired(self) -> list[Checkpoint]:
-        """What a rebuild has replaced and not deleted yet."""
-        live = {each.projection: each.generation for each in self.live}
+        """What a rebuild has replaced and not deleted yet, and nobody reads any more."""
+        live = {each.projection: each.generation for each in self.live if each.published}
         return [each for each in self.checkpoints if each.generation < live.get(each.projection, each.generation)]
 
 
@@ -118,7 +122,8 @@ def advance(transaction: Transaction, checkpoints: Sequence[Checkpoint], positio
 def put_off(transaction: Transaction, checkpoint: Checkpoint, failure: Failure, attempts: int, seconds: float) -> None:
     """Notes a failure of a held checkpoint, and when to try again."""
     transaction.execute(
-        "UPDATE projection_checkpoints SET attempts = %(attempts)s, failure = %(failure)s, updated_at = now(),"  # noqa: S608
+        "UPDATE projection_checkpoints SET attempts = %(attempts)s, failure = %(failure)s,"  # noqa: S608
+        " updated_at = CASE WHEN attempts = 0 THEN now() ELSE updated_at END,"
         " retry_at = statement_timestamp() + make_interval(secs => %(seconds)s)"
         f" WHERE tenant_id = %(tenant)s AND {_THESE}",
         {**_keys([checkpoint]), "attempts": attempts, "failure": failure, "seconds": seconds},
@@ -129,7 +134,7 @@ def park(transaction: Transaction, checkpoint: Checkpoint, position: int, error:
     """Parks a held checkpoint in front of the event at `position`, which it can't apply."""
     transaction.execute(
         "UPDATE projection_checkpoints SET attempts = attempts + 1, failure = 'poison', retry_at = NULL,"  # noqa: S608
-        f" parked_at = now(), updated_at = now() WHERE tenant_id = %(tenant)s AND {_THESE}",
+        f" parked_at = now() WHERE tenant_id = %(tenant)s AND {_THESE}",
         _keys([checkpoint]),
     )
     transaction.execute(
@@ -142,6 +147,15 @@ def park(transaction: Transaction, checkpoint: Checkpoint, position: int, error:
             "position": position,
             "error": error,
         },
+    )
+
+
+def release(transaction: Transaction, checkpoint: Checkpoint, position: int) -> None:
+    """Lets a held checkpoint go on behind `position`, with no failure behind it."""
+    transaction.execute(
+        "UPDATE projection_checkpoints SET position = %(position)s, attempts = 0, failure = NULL, retry_at = NULL,"  # noqa: S608
+        f" parked_at = NULL, updated_at = now() WHERE tenant_id = %(tenant)s AND {_THESE}",
+        {**_keys([checkpoint]), "position": position},
     )
 
 
@@ -163,14 +177,33 @@ def remove(transaction: Transaction, checkpoint: Checkpoint) -> None:
     )
 
 
-def resolve(transaction: Transaction, projection: str, how: str, by: str, reason: str) -> list[int]:
-    """Notes who resolved the open failures of a projection, and how; their positions."""
-    rows = transaction.execute(
+def give_up(transaction: Transaction, checkpoint: Checkpoint) -> None:
+    """Parks a generation that is not live for good."""
+    transaction.execute(
+        "UPDATE projection_checkpoints SET parked_at = now()"  # noqa: S608
+        f" WHERE tenant_id = %(tenant)s AND {_THESE} AND NOT live",
+        _keys([checkpoint]),
+    )
+
+
+def resolve(transaction: Transaction, projection: str, *, how: str, by: str, reason: str | None) -> None:
+    """Notes who resolved the open failures of a projection, and how: `retry`, `skip` or `rebuild`."""
+    transaction.execute(
         "UPDATE projection_failures SET resolved_at = now(), how = %(how)s, by = %(by)s, reason = %(reason)s"
-        " WHERE tenant_id = %(tenant)s AND projection = %(projection)s AND resolved_at IS NULL RETURNING position",
+        " WHERE tenant_id = %(tenant)s AND projection = %(projection)s AND resolved_at IS NULL",
         {"projection": projection, "how": how, "by": by, "reason": reason},
     )
-    return [row["position"] for row in rows]
+
+
+def skipped(database: Transactions, tenant: UUID, projection: str) -> set[int]:
+    """The positions of the events that somebody decided to leave out of a projection."""
+    rows = database.read(
+        tenant,
+        "SELECT position FROM projection_failures"
+        " WHERE tenant_id = %(tenant)s AND projection = %(projection)s AND how = 'skip'",
+        {"projection": projection},
+    )
+    return {row["position"] for row in rows}
 
 
 def _keys(checkpoints: Sequence[Checkpoint]) -> dict[str, list[str] | list[int]]:

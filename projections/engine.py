@@ -3,14 +3,13 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
-from itertools import groupby
 from uuid import UUID
-
-from msgspec import Struct
 
 from application.ports import EventStore
 from projections.checkpoints import Checkpoint, Standing, add, advance, hold, standing
+from projections.failures import Failure
 from projections.feeding import Fed, Feeder
+from projections.packs import Pack, Packs
 from projections.setbacks import Pace, Parked, Setbacks
 from projections.targets import Group, Transaction, Transactions
 
@@ -56,32 +55,27 @@ class Engine:
         self.stopping.set()
 
 
-class _Pack(Struct, frozen=True, kw_only=True):
-    """Checkpoints at one position that are fed together."""
-
-    checkpoints: Sequence[Checkpoint]
-    limit: int
-
-
 class _Drain:
-    """One run. `limits` narrows the batch of a projection that failed, until a single event is left to blame."""
+    """One run over the live checkpoints of a group and tenant."""
 
     def __init__(self, engine: Engine, group: Group, tenant: UUID) -> None:
         self._engine = engine
         self._group = group
         self._tenant = tenant
-        self._limits: dict[str, int] = {}
+        self._packs = Packs(engine.pace.batch)
 
     def run(self) -> bool:
         end = time.monotonic() + self._engine.pace.turn
-        while not self._engine.stopping.is_set() and (self._limits or time.monotonic() < end):
+        while not self._engine.stopping.is_set() and (self._packs.narrowing or time.monotonic() < end):
             # This look comes after the last lock was given back: whoever found it held has left its events to us.
             now = standing(self._engine.database, self._tenant, self._group.names)
             if missing := self._missing(now):
                 with self._engine.database.transaction(self._tenant) as transaction:
                     add(transaction, missing)
                 continue
-            moved = [self._step(pack) for pack in self._packs(now)]
+            behind = [each for each in now.live if each.due and (each.position < now.head or not each.published)]
+            places = {each.position for each in now.live if not each.parked} | {now.head}
+            moved = [self._step(pack) for pack in self._packs.of(behind, places)]
             if not any(moved):
                 return True
         return False
@@ -94,22 +88,7 @@ class _Drain:
             if target.name not in there and now.head > 0
         ]
 
-    def _packs(self, now: Standing) -> list[_Pack]:
-        """What is to be done, the foremost first; one that lags is fed no further than to where the next stands."""
-        behind = [each for each in now.live if each.due and (each.position < now.head or not each.published)]
-        places = sorted({each.position for each in now.live if not each.parked} | {now.head})
-        packs = []
-        for (position, wanted, _), pack in groupby(sorted(behind, key=self._key), key=self._key):
-            room = next((place for place in places if place > position), position) - position
-            packs.append(_Pack(checkpoints=list(pack), limit=min(wanted, room)))
-        return packs[::-1]
-
-    def _key(self, checkpoint: Checkpoint) -> tuple[int, int, str]:
-        """What stands at one position is fed together, except after a failure."""
-        wanted = 1 if checkpoint.attempts else self._limits.get(checkpoint.projection, self._engine.pace.batch)
-        return checkpoint.position, wanted, checkpoint.projection if checkpoint.attempts else ""
-
-    def _step(self, pack: _Pack) -> bool:
+    def _step(self, pack: Pack) -> bool:
         """Feeds a batch; False when there was nothing to get hold of."""
         with self._engine.database.transaction(self._tenant) as transaction:
             held = hold(transaction, pack.checkpoints)
@@ -122,23 +101,16 @@ class _Drain:
             failed = [each for each in held if each.projection in fed.failed]
             parked = [self._failed(transaction, each, fed) for each in failed]
         for checkpoint in done:
-            self._widen(checkpoint.projection)
+            self._packs.succeeded(checkpoint)
         for each in parked:
             if each is not None:
                 self._engine.on_parked(each)
         return True
 
-    def _widen(self, projection: str) -> None:
-        if self._limits.get(projection, self._engine.pace.batch) * 2 > self._engine.pace.batch:
-            self._limits.pop(projection, None)
-        else:
-            self._limits[projection] *= 2
-
     def _failed(self, transaction: Transaction, checkpoint: Checkpoint, fed: Fed) -> Parked | None:
         """Narrows the next batch, or lets the one event that is left answer for it."""
         error = fed.failed[checkpoint.projection]
-        if fed.events > 1 and self._engine.setbacks.of_one_event(error):
-            self._limits[checkpoint.projection] = fed.events // 2
+        setbacks = self._engine.setbacks
+        if setbacks.failure_of(error) is not Failure.AWAY and self._packs.failed(checkpoint, fed.events):
             return None
-        self._limits.pop(checkpoint.projection, None)
-        return self._engine.setbacks.note(transaction, checkpoint, error)
+        return setbacks.note(transaction, checkpoint, error)

@@ -39,13 +39,13 @@ class Setbacks:
         self._pace = pace
         self._is_away = is_away
 
-    def of_one_event(self, error: Exception) -> bool:
-        """Whether the failure is for a single event to answer, so that those before it can still be applied."""
-        return failure_of(error, self._is_away) is not Failure.AWAY
+    def failure_of(self, error: Exception) -> Failure:
+        """The kind of failure. All but AWAY are for one event to answer: those before it can still be applied."""
+        return failure_of(error, self._is_away)
 
     def note(self, transaction: Transaction, checkpoint: Checkpoint, error: Exception) -> Parked | None:
         """Stores the failure of a held checkpoint at the event behind it, and when the next try is due, if ever."""
-        failure = failure_of(error, self._is_away)
+        failure = self.failure_of(error)
         attempts = 1 + (checkpoint.attempts if checkpoint.failure is failure else 0)
         position = checkpoint.position + 1
         where = (checkpoint.projection, transaction.tenant, position, told(error))

@@ -15,6 +15,7 @@ CREATE TABLE projection_checkpoints (
     failure text,
     retry_at timestamptz,
     parked_at timestamptz,
+    -- When it moved last; of one that stands still for a failure: since when.
     updated_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (tenant_id, projection, generation)
 ) WITH (fillfactor = 40);

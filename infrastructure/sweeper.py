@@ -1,0 +1,80 @@
+"""The sweeper process: wakes what is behind its log and due, whatever became of its wake-ups."""
+
+import logging
+import random
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+import psycopg
+import redis
+
+from infrastructure.bootstrap import Application, build
+from infrastructure.monitor import Monitor
+from infrastructure.queue_health import MOST_WAITING, Queue
+from infrastructure.settings import InvalidSettings, Settings
+from infrastructure.wakeups import WakeUps
+from infrastructure.worker import stop_signals
+from projections.engine import Engine
+from projections.ports import StoreAway
+
+log = logging.getLogger(__name__)
+
+
+class Sweeper:
+    """One look at all tenants at a time. While Redis is away, it does the projectors' work itself."""
+
+    def __init__(self, due: Callable[[], Sequence[tuple[str, UUID]]], wakeups: WakeUps, queue: Queue, engine: Engine):
+        self._due = due
+        self._wakeups = wakeups
+        self._queue = queue
+        self._engine = engine
+
+    def sweep(self) -> int:
+        """Wakes what is behind and due, as far as the queue isn't full of wake-ups already; how many pairs of group
+        and tenant that were. Raises StoreAway, and psycopg.Error."""
+        due = list(self._due())
+        random.shuffle(due)
+        try:
+            room = max(0, MOST_WAITING - self._wakeups.waiting())
+            self._queue.swept()
+        except redis.RedisError:
+            room = len(due)
+        if due and not self._wakeups.wake(due[:room]):
+            self._project(due)
+        return len(due)
+
+    def _project(self, due: Sequence[tuple[str, UUID]]) -> None:
+        for group, tenant in due:
+            while not self._engine.stopping.is_set() and not self._engine.drain(group, tenant):
+                pass
+
+
+def run(settings: Settings) -> None:
+    """Puts an application together, and sweeps until SIGTERM or SIGINT."""
+    application = build(settings)
+    try:
+        run_sweeper(application)
+    finally:
+        application.close()
+
+
+def run_sweeper(app: Application) -> None:
+    """Sweeps every `sweep_seconds` until SIGTERM or SIGINT. Raises InvalidSettings without a monitor's database."""
+    if app.settings.database_monitor_url is None:
+        raise InvalidSettings("DATABASE_MONITOR_URL: the sweeper needs the monitor's role to see all tenants")
+    monitor = Monitor.open(app.settings.database_monitor_url.get_secret_value(), app.engine.groups.values())
+    sweeper = Sweeper(monitor.due, app.announcements, Queue(app.redis, prefix=app.announcements.prefix), app.engine)
+    try:
+        with stop_signals(app.engine.stop) as stop:
+            while not stop.wait(app.settings.sweep_seconds):
+                sweep_quietly(sweeper)
+    finally:
+        monitor.close()
+
+
+def sweep_quietly(sweeper: Sweeper) -> None:
+    """Sweeps once; what goes wrong may go right the next time."""
+    try:
+        sweeper.sweep()
+    except (StoreAway, psycopg.Error) as error:
+        log.warning("nothing was swept: %s", type(error).__name__)

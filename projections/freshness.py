@@ -1,0 +1,110 @@
+"""Waiting for one's own writes: until the projections that a query reads have passed a position of the log.
+
+A wait holds neither a connection nor a thread: it looks for a moment, and sleeps. What was once seen is remembered,
+so that a reader who is up to date costs no query.
+"""
+
+import asyncio
+import time
+from collections.abc import Collection
+from typing import Any, Protocol
+from uuid import UUID
+from weakref import WeakValueDictionary
+
+from projections.ports import Database, SearchIndex, StoreAway
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.025
+_KEPT = 100_000
+
+_LIVE = """
+SELECT projection, position, published, parked_at IS NOT NULL AS parked,
+       coalesce(extract(epoch FROM retry_at - statement_timestamp()), 0)::float AS retry_in
+FROM projection_checkpoints WHERE tenant_id = %(tenant)s AND live
+"""
+
+
+class Positions(Protocol):
+    """The users' last positions."""
+
+    def of(self, tenant: UUID, user: UUID) -> int:
+        """The position of the user's last append; 0 when nobody knows."""
+
+
+class Freshness:
+    """What this process knows of how far each tenant's projections are."""
+
+    def __init__(self, database: Database, index: SearchIndex, positions: Positions) -> None:
+        self._database = database
+        self._index = index
+        self._positions = positions
+        self._passed: dict[tuple[UUID, str], int] = {}
+        self._searchable: dict[UUID, int] = {}
+        self._looks: dict[UUID, asyncio.Task[dict[str, dict[str, Any]]]] = {}
+        self._refreshing: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
+
+    async def required(self, tenant: UUID, user: UUID) -> int:
+        """The position that this user's reads must have passed; 0 when nobody knows."""
+        return await asyncio.to_thread(self._positions.of, tenant, user)
+
+    async def wait(self, tenant: UUID, projections: Collection[str], position: int, timeout: float) -> bool:  # noqa: ASYNC109
+        """Whether all the projections have passed the position, within `timeout` seconds; search counts when it
+        finds what was written. False early for one that is parked, or waits longer for its next try."""
+        if position <= 0:
+            return True
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._reached(tenant, projections, position, time.monotonic() + timeout) and (
+                    "search" not in projections or await self._found(tenant, position)
+                )
+        except (TimeoutError, StoreAway):
+            return False
+
+    async def _reached(self, tenant: UUID, projections: Collection[str], position: int, deadline: float) -> bool:
+        pause = _FIRST_PAUSE
+        while behind := [each for each in projections if self._passed.get((tenant, each), 0) < position]:
+            rows = await self._look(tenant)
+            behind = [each for each in behind if self._passed.get((tenant, each), 0) < position]
+            if any(_hopeless(rows.get(each), deadline) for each in behind):
+                return False
+            if behind:
+                await asyncio.sleep(pause)
+                pause = min(1.5 * pause, _LONGEST_PAUSE)
+        return True
+
+    async def _look(self, tenant: UUID) -> dict[str, dict[str, Any]]:
+        """Where the tenant's projections stand; those who ask at once share one query."""
+        look = self._looks.get(tenant)
+        if look is None:
+            look = asyncio.create_task(asyncio.to_thread(self._read, tenant))
+            self._looks[tenant] = look
+            look.add_done_callback(lambda done: self._looked(tenant, done))
+        return await asyncio.shield(look)
+
+    def _looked(self, tenant: UUID, look: asyncio.Task[dict[str, dict[str, Any]]]) -> None:
+        del self._looks[tenant]
+        if not look.cancelled():
+            look.exception()  # it may be that nobody waits for it any more
+
+    def _read(self, tenant: UUID) -> dict[str, dict[str, Any]]:
+        rows = self._database.read(tenant, _LIVE)
+        if len(self._passed) > _KEPT:
+            self._passed.clear()
+            self._searchable.clear()
+        for row in rows:
+            if row["published"]:
+                self._passed[tenant, row["projection"]] = row["position"]
+        return {row["projection"]: row for row in rows}
+
+    async def _found(self, tenant: UUID, position: int) -> bool:
+        """Makes what search has acknowledged findable, once for all who wait for it."""
+        lock = self._refreshing.setdefault(tenant, asyncio.Lock())
+        async with lock:
+            if self._searchable.get(tenant, 0) < position:
+                acknowledged = self._passed.get((tenant, "search"), position)
+                await asyncio.to_thread(self._index.refresh, tenant)
+                self._searchable[tenant] = acknowledged
+        return True
+
+
+def _hopeless(row: dict[str, Any] | None, deadline: float) -> bool:
+    return row is not None and (row["parked"] or time.monotonic() + row["retry_in"] > deadline)
