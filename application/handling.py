@@ -170,7 +170,9 @@ class Handler:
             if now.state is None:
                 raise NotFound(f"There is no such {entity.name}.")
         if if_match is not None and if_match != now.version:
-            raise VersionMismatch(f"The {entity.name} is at version {now.version}, not {if_match}.", version=now.version)
+            raise VersionMismatch(
+                f"The {entity.name} is at version {now.version}, not {if_match}.", version=now.version
+            )
         decision = self.decide(sender.tenant, entity, id, command, now)
         if not decision.change.events:
             position = now.last.position if now.last else 0
@@ -290,7 +292,9 @@ def neighbourhood(
             facts = entity.facts(found.state)
             if facts.archived and not reference.optional:
                 raise ReferenceArchived(
-                    f"The {reference.entity} {reference.id} is archived.", field=reference.field, entity=reference.entity
+                    f"The {reference.entity} {reference.id} is archived.",
+                    field=reference.field,
+                    entity=reference.entity,
                 )
             neighbours[reference.id] = facts
             if reference.guarded:

@@ -1,6 +1,5 @@
-"""The event log in PostgreSQL: appends in one round trip, reads in one, and the library's recorder over both."""
+"""The tenants' logs in PostgreSQL: appends in one round trip, reads in one; personal data sealed under its keys."""
 
-import time
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -8,97 +7,22 @@ from uuid import UUID
 
 import msgspec
 import psycopg
-from eventsourcing.persistence import ApplicationRecorder, IntegrityError, Notification, StoredEvent, Subscription
+from eventsourcing.persistence import ApplicationRecorder
+from msgspec import structs
 
-from application.ports import (
-    Append,
-    Appended,
-    ClaimConflict,
-    Conflict,
-    GuardConflict,
-    Idempotency,
-    IdempotencyConflict,
-    KeyMissing,
-    StreamChange,
-    VersionConflict,
-)
+from application.ports import Append, Appended, Idempotency, IdempotencyConflict, KeyMissing, StreamChange
 from application.recording import Entry, Mapper, Metadata, Recorded, personal_subject, stream_subject
 from domain.kernel import Claim, Personal, Sealed
+from infrastructure.appending import AppendCall, conflict
 from infrastructure.keys import KEYS_OF, DataKey, KeyRing, Keys
 from infrastructure.postgres import Connection, Database, shared_database
+from infrastructure.recorder import TenantRecorder
 
 _COLUMNS = "stream, version, type, payload, metadata, position, occurred_at, recorded_at"
-
-
-class FutureEvent(Conflict):
-    """An event would have happened after it is recorded."""
-
-
-class KeyExists(Conflict):
-    """A new stream's subject has a key already: the stream was removed, or its id was used before."""
-
-
-class AppendCall:
-    """The arguments of `append_events`, collected column by column."""
-
-    def __init__(self, tenant: UUID, metadata: bytes) -> None:
-        self.arguments: dict[str, Any] = {
-            "tenant": tenant,
-            "metadata": metadata,
-            "streams": [],
-            "versions": [],
-            "types": [],
-            "payloads": [],
-        }
-
-    def event(self, stream: str, version: int, type: str, payload: bytes) -> None:
-        """Adds an event."""
-        self.arguments["streams"].append(stream)
-        self.arguments["versions"].append(version)
-        self.arguments["types"].append(type)
-        self.arguments["payloads"].append(payload)
-
-    def add(self, **columns: Any) -> None:
-        """Adds one value to each of the named array arguments."""
-        for name, value in columns.items():
-            self.arguments.setdefault(name, []).append(value)
-
-    def run(self, connection: Connection) -> dict[str, Any]:
-        """Appends in one round trip. Raises psycopg's errors with the SQLSTATEs CF001 to CF006."""
-        names = list(self.arguments)
-        sql = f"SELECT * FROM append_events({', '.join(f'p_{name} => {_PLACE.get(name, _plain(name))}' for name in names)})"  # noqa: S608
-        row = connection.execute(sql, self.arguments).fetchone()
-        assert row is not None  # noqa: S101
-        return row
-
-
-def _plain(name: str) -> str:
-    return f"%({name})s"
-
-
-_PLACE = {
-    "tenant": "%(tenant)s",
-    "metadata": "%(metadata)b",
-    "streams": "%(streams)s::text[]",
-    "versions": "%(versions)s::integer[]",
-    "types": "%(types)s::text[]",
-    "payloads": "%(payloads)b::bytea[]",
-    "occurred_at": "%(occurred_at)s::timestamptz[]",
-    "guard_streams": "%(guard_streams)s::text[]",
-    "guard_versions": "%(guard_versions)s::integer[]",
-    "claim_purposes": "%(claim_purposes)s::text[]",
-    "claim_hashes": "%(claim_hashes)b::bytea[]",
-    "claim_streams": "%(claim_streams)s::text[]",
-    "release_purposes": "%(release_purposes)s::text[]",
-    "release_hashes": "%(release_hashes)b::bytea[]",
-    "release_streams": "%(release_streams)s::text[]",
-    "subjects": "%(subjects)s::uuid[]",
-    "wrapped_keys": "%(wrapped_keys)b::bytea[]",
-    "principals": "%(principals)s::jsonb",
-    "source_streams": "%(source_streams)s::text[]",
-    "sources": "%(sources)s::text[]",
-    "outcome": "%(outcome)s::jsonb",
-}
+_STREAMS = (
+    f"SELECT {_COLUMNS} FROM events WHERE tenant_id = %(tenant)s AND stream = ANY(%(streams)s)"  # noqa: S608
+    " AND (%(until)s::bigint IS NULL OR position <= %(until)s) ORDER BY stream, version"
+)
 
 
 class PostgresEventStore:
@@ -132,11 +56,7 @@ class PostgresEventStore:
             return {}
         rows, keys = self._database.read_all(
             tenant,
-            (
-                f"SELECT {_COLUMNS} FROM events WHERE tenant_id = %(tenant)s AND stream = ANY(%(streams)s)"  # noqa: S608
-                " AND (%(until)s::bigint IS NULL OR position <= %(until)s) ORDER BY stream, version",
-                KEYS_OF,
-            ),
+            (_STREAMS, KEYS_OF),
             {
                 "streams": list(streams),
                 "until": until,
@@ -256,28 +176,26 @@ class PostgresEventStore:
         for guard in append.guards:
             call.add(guard_streams=guard.stream, guard_versions=guard.version)
         if append.principals:
-            call.arguments["principals"] = msgspec.json.encode(
-                [
-                    {"user_id": each.user, "role": each.role, "manager": each.manager, "office": each.office, "active": each.active}
-                    for each in append.principals
-                ]
-            ).decode()
+            call.set(principals=_json([{"user_id": each.user, **structs.asdict(each)} for each in append.principals]))
         if append.idempotency:
-            call.arguments.update(
+            call.set(
                 actor=append.metadata.actor,
                 idempotency_key=append.idempotency.key,
                 request_hash=self._keyring.of_tenant(tenant).digest(append.idempotency.request),
-                outcome=msgspec.json.encode({"versions": _versions(append)}).decode(),
+                outcome=_json({"versions": _versions(append)}),
             )
         return call, {subject: key for subject, (key, _) in new.items()}
 
     def _add_change(self, call: AppendCall, change: StreamChange, keys: Mapping[UUID, DataKey]) -> None:
+        def seal(plain: bytes) -> Sealed:
+            return keys[personal_subject(change.stream)].seal(plain)
+
         for number, event in enumerate(change.events):
-            payload = self._mapper.payload(event, lambda plain: keys[personal_subject(change.stream)].seal(plain))
+            payload = self._mapper.payload(event, seal)
             call.event(change.stream, change.expected + number + 1, event.TYPE, payload)
             call.add(occurred_at=change.occurred_at[number] if change.occurred_at else None)
         if change.source is not None:
-            call.add(source_streams=change.stream, sources=msgspec.json.encode(change.source).decode())
+            call.add(source_streams=change.stream, sources=_json(change.source))
 
     def _add_claims(self, call: AppendCall, tenant: UUID, changes: Sequence[StreamChange]) -> None:
         acquired = [(claim, change.stream) for change in changes for claim in change.acquire]
@@ -294,7 +212,7 @@ class PostgresEventStore:
         actor = _user(append.metadata.actor)
         if append.address is None or actor is None or actor not in keys:
             return append.metadata
-        return msgspec.structs.replace(append.metadata, address=keys[actor].seal(append.address.encode()))
+        return structs.replace(append.metadata, address=keys[actor].seal(append.address.encode()))
 
     def _sealing_keys(
         self, tenant: UUID, append: Append
@@ -323,19 +241,24 @@ class PostgresEventStore:
         except psycopg.Error as error:
             if attempts > 1 and error.sqlstate in ("CF001", "CF005") and (row := self._own(tenant, call)):
                 return row
-            raise _conflict(error, append) from error
+            raise conflict(error, append) from error
 
     def _own(self, tenant: UUID, call: AppendCall) -> dict[str, Any] | None:
         """The answer of an append whose first try was stored although its answer was lost."""
+        stream, version, payload = call.last
         rows = self._database.read(
             tenant,
             "SELECT payload, position, recorded_at FROM events"
             " WHERE tenant_id = %(tenant)s AND stream = %(stream)s AND version = %(version)s",
-            {"stream": call.arguments["streams"][-1], "version": call.arguments["versions"][-1]},
+            {"stream": stream, "version": version},
         )
-        if not rows or rows[0]["payload"] != call.arguments["payloads"][-1]:
+        if not rows or rows[0]["payload"] != payload:
             return None
         return {"last_position": rows[0]["position"], "recorded": rows[0]["recorded_at"], "replayed": None}
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 def _is_plain(event: Any) -> bool:
@@ -362,159 +285,6 @@ def _entry(tenant: UUID, row: Mapping[str, Any]) -> Entry:
         occurred_at=row["occurred_at"].astimezone(UTC),
         recorded_at=row["recorded_at"].astimezone(UTC),
     )
-
-
-def _conflict(error: psycopg.Error, append: Append) -> Exception:
-    """The typed conflict that a custom SQLSTATE stands for, or the error itself."""
-    if error.sqlstate is None or not error.sqlstate.startswith("CF"):
-        return error
-    detail = msgspec.json.decode(error.diag.message_detail or "{}")
-    match error.sqlstate:
-        case "CF001":
-            row = _row_of_event(append, detail["index"])
-            return VersionConflict(detail["stream"], detail["version"], row=row)
-        case "CF002":
-            return GuardConflict(detail["stream"], detail["expected"], detail["actual"])
-        case "CF003":
-            claims = [(claim, change) for change in append.changes for claim in change.acquire]
-            claim, change = claims[detail["index"]]
-            return ClaimConflict(claim, detail["holder"], row=change.row)
-        case "CF004":
-            return IdempotencyConflict("this idempotency key was used for another request")
-        case "CF005":
-            return KeyExists("a subject has a key already")
-        case _:
-            return FutureEvent(
-                f"{detail['stream']} would have an event in the future", row=_row_of_event(append, detail["index"])
-            )
-
-
-def _row_of_event(append: Append, index: int) -> int | None:
-    rows = [change.row for change in append.changes for _ in change.events]
-    return rows[index] if index < len(rows) else None
-
-
-class TenantRecorder(ApplicationRecorder):
-    """The library's persistence protocol over one tenant's log: the position is the notification id."""
-
-    _METADATA = msgspec.json.encode(Metadata(actor="library", correlation=UUID(int=0)))
-
-    def __init__(self, database: Database, tenant: UUID) -> None:
-        self._database = database
-        self._tenant = tenant
-
-    def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
-        """Appends the events; their positions. Raises IntegrityError where a stream has such a version."""
-        if not stored_events:
-            return []
-        call = AppendCall(self._tenant, self._METADATA)
-        for event in stored_events:
-            call.event(str(event.originator_id), event.originator_version, event.topic, event.state)
-        try:
-            row = self._database.run(call.run)
-        except psycopg.Error as error:
-            if error.sqlstate == "CF001":
-                raise IntegrityError(str(error)) from error
-            raise
-        last = row["last_position"]
-        return list(range(last - len(stored_events) + 1, last + 1))
-
-    def select_events(
-        self,
-        originator_id: UUID | str,
-        *,
-        gt: int | None = None,
-        lte: int | None = None,
-        desc: bool = False,
-        limit: int | None = None,
-    ) -> Sequence[StoredEvent]:
-        """A stream's events."""
-        rows = self._database.read(
-            self._tenant,
-            "SELECT stream, version, type, payload FROM events WHERE tenant_id = %(tenant)s AND stream = %(stream)s"  # noqa: S608
-            " AND (%(gt)s::integer IS NULL OR version > %(gt)s) AND (%(lte)s::integer IS NULL OR version <= %(lte)s)"
-            f" ORDER BY version {'DESC' if desc else 'ASC'} LIMIT %(limit)s",
-            {"stream": str(originator_id), "gt": gt, "lte": lte, "limit": limit},
-        )
-        return [
-            StoredEvent(
-                originator_id=row["stream"],
-                originator_version=row["version"],
-                topic=row["type"],
-                state=row["payload"],
-            )
-            for row in rows
-        ]
-
-    def select_notifications(
-        self,
-        start: int | None,
-        limit: int,
-        stop: int | None = None,
-        topics: Sequence[str] = (),
-        *,
-        inclusive_of_start: bool = True,
-    ) -> Sequence[Notification]:
-        """The log from `start`, in order."""
-        rows = self._database.read(
-            self._tenant,
-            "SELECT stream, version, type, payload, position FROM events WHERE tenant_id = %(tenant)s"
-            " AND position >= %(start)s AND (%(stop)s::bigint IS NULL OR position <= %(stop)s)"
-            " AND (cardinality(%(topics)s::text[]) = 0 OR type = ANY(%(topics)s::text[]))"
-            " ORDER BY position LIMIT %(limit)s",
-            {
-                "start": 0 if start is None else start + (not inclusive_of_start),
-                "stop": stop,
-                "topics": list(topics),
-                "limit": limit,
-            },
-        )
-        return [
-            Notification(
-                originator_id=row["stream"],
-                originator_version=row["version"],
-                topic=row["type"],
-                state=row["payload"],
-                id=row["position"],
-            )
-            for row in rows
-        ]
-
-    def max_notification_id(self) -> int | None:
-        """The position of the last event, None without any."""
-        rows = self._database.read(
-            self._tenant, "SELECT position FROM tenant_heads WHERE tenant_id = %(tenant)s AND position > 0"
-        )
-        return rows[0]["position"] if rows else None
-
-    def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> Subscription[ApplicationRecorder]:
-        """The log behind `gt`, and then each new event."""
-        return PollingSubscription(self, gt, topics)
-
-
-class PollingSubscription(Subscription[ApplicationRecorder]):
-    """Follows a log by asking for what comes behind the last position; between answers it waits 5 to 50 ms."""
-
-    def __init__(self, recorder: ApplicationRecorder, gt: int | None, topics: Sequence[str]) -> None:
-        super().__init__(recorder, gt, topics)
-        self._pending: list[Notification] = []
-
-    def __next__(self) -> Notification:
-        pause = 0.005
-        while not self._has_been_stopped:
-            if self._pending:
-                notification = self._pending.pop(0)
-                self._last_notification_id = notification.id
-                return notification
-            self._pending = list(
-                self._recorder.select_notifications(
-                    self._last_notification_id, limit=500, topics=self._topics, inclusive_of_start=False
-                )
-            )
-            if not self._pending:
-                time.sleep(pause)
-                pause = min(2 * pause, 0.05)
-        raise StopIteration
 
 
 def open_recorder(dsn: str, tenant_id: UUID) -> ApplicationRecorder:

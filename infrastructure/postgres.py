@@ -33,6 +33,27 @@ def is_passing(error: BaseException) -> bool:
     return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
 
 
+_PATIENTLY = Retrying(
+    retry=retry_if_exception(is_passing),
+    stop=stop_after_attempt(3),
+    wait=wait_random_exponential(multiplier=0.02, max=0.5),
+    reraise=True,
+)
+
+
+@contextmanager
+def _away() -> Iterator[None]:
+    """Says StoreAway for a server that can't be reached or is shutting down."""
+    try:
+        yield
+    except (PoolTimeout, PoolClosed) as error:
+        raise StoreAway(f"PostgreSQL: {error}") from error
+    except psycopg.OperationalError as error:
+        if error.sqlstate is None or error.sqlstate.startswith(("08", "57P")):
+            raise StoreAway(f"PostgreSQL: {error}") from error
+        raise
+
+
 class Transaction:
     """Statements of one tenant in one transaction."""
 
@@ -91,36 +112,25 @@ class Database:
 
     def run(self, work: Callable[[Connection], T]) -> T:
         """Runs `work` on a connection in autocommit mode; repeats it a few times when what failed may pass."""
-        try:
-            for attempt in Retrying(
-                retry=retry_if_exception(is_passing),
-                stop=stop_after_attempt(4),
-                wait=wait_random_exponential(multiplier=0.02, max=0.5),
-                reraise=True,
-            ):
-                with attempt, self._pool.connection() as connection:
-                    return work(connection)
-        except (PoolTimeout, PoolClosed) as error:
-            raise StoreAway(f"PostgreSQL: {error}") from error
-        except psycopg.OperationalError as error:
-            if error.sqlstate is None or error.sqlstate.startswith(("08", "57P")):
-                raise StoreAway(f"PostgreSQL: {error}") from error
-            raise
-        raise AssertionError("tenacity ended without a result")
+        with _away():
+            try:
+                return self._once(work)
+            except psycopg.Error as error:
+                if not is_passing(error):
+                    raise
+            result: T = _PATIENTLY(self._once, work)
+            return result
+
+    def _once(self, work: Callable[[Connection], T]) -> T:
+        with self._pool.connection() as connection:
+            return work(connection)
 
     @contextmanager
     def transaction(self, tenant: UUID) -> Iterator[Transaction]:
         """A transaction for one tenant. It is not repeated."""
-        try:
-            with self._pool.connection() as connection, connection.transaction():
-                connection.execute("SELECT use_tenant(%s)", (tenant,))
-                yield Transaction(connection, tenant)
-        except (PoolTimeout, PoolClosed) as error:
-            raise StoreAway(f"PostgreSQL: {error}") from error
-        except psycopg.OperationalError as error:
-            if error.sqlstate is None or error.sqlstate.startswith(("08", "57P")):
-                raise StoreAway(f"PostgreSQL: {error}") from error
-            raise
+        with _away(), self._pool.connection() as connection, connection.transaction():
+            connection.execute("SELECT use_tenant(%s)", (tenant,))
+            yield Transaction(connection, tenant)
 
     def ping(self) -> None:
         """Raises StoreAway when the server doesn't answer."""

@@ -18,8 +18,10 @@ from application.handling import Handler, Sender
 from domain.accounts.commands import CreateAccount, EditAccount
 from domain.kernel import HierarchyCycle
 from domain.permissions import HELD_BY, Role
-from infrastructure.event_store import AppendCall, TenantRecorder, open_recorder
+from infrastructure.appending import AppendCall
+from infrastructure.event_store import open_recorder
 from infrastructure.postgres import Database
+from infrastructure.recorder import TenantRecorder
 from tests.fixtures import event_store
 from tests.infrastructure.silence import Silence
 from tests.infrastructure.test_log_conflicts import a_stream, append, change

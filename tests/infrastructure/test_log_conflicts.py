@@ -20,7 +20,7 @@ from application.ports import (
 from application.recording import Metadata, stream_name
 from domain.deals.events import DealArchived, DealEdited, DealRestored
 from domain.kernel import Claim
-from infrastructure.event_store import FutureEvent
+from infrastructure.appending import FutureEvent
 
 EVENT = DealEdited(name="A name")
 
