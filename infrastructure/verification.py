@@ -162,8 +162,8 @@ def _link(tenant: UUID, row: _Row, previous: bytes) -> bytes:
         _LENGTH(len(type_)) + type_,
         _LENGTH(32) + row.payload_hash,
         _LENGTH(len(row.metadata)) + row.metadata,
-        _LENGTH(8) + _instant(row.occurred_at),
-        _LENGTH(8) + _instant(row.recorded_at),
+        _LENGTH(8) + row.occurred_at,
+        _LENGTH(8) + row.recorded_at,
     )
     return sha256(b"".join(parts)).digest()
 
@@ -171,7 +171,3 @@ def _link(tenant: UUID, row: _Row, previous: bytes) -> bytes:
 def _microseconds(instant: bytes) -> int:
     """Microseconds since 1970 of PostgreSQL's eight bytes of an instant."""
     return int(_INSTANT(instant)[0]) + _EPOCH
-
-
-def _instant(instant: bytes) -> bytes:
-    return (_microseconds(instant) % 2**64).to_bytes(8, "big")

@@ -32,7 +32,6 @@ CREATE TABLE events (
     PRIMARY KEY (tenant_id, position),
     UNIQUE (tenant_id, stream, version)
 );
-CREATE INDEX events_recorded ON events (tenant_id, recorded_at);
 
 CREATE TABLE claims (
     tenant_id uuid NOT NULL,
@@ -127,15 +126,12 @@ GRANT SELECT, INSERT, UPDATE ON import_sources TO clientforge_app;
 GRANT SELECT, INSERT, UPDATE ON keys.subject_keys TO clientforge_app;
 GRANT SELECT ON tenant_heads TO clientforge_monitor;
 
--- Microseconds since 1970, as eight bytes.
-CREATE FUNCTION instant_bytes(p_instant timestamptz) RETURNS bytea LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN int8send((extract(epoch FROM p_instant) * 1000000)::bigint);
-
 -- The link of one event: SHA-256 over the previous link and each stored field behind its length (four bytes).
+-- An instant is microseconds since 2000-01-01, in eight bytes. STABLE, as convert_to is: so that it is inlined.
 CREATE FUNCTION chain_link(
     p_previous bytea, p_tenant uuid, p_position bigint, p_stream text, p_version integer, p_type text,
     p_payload_hash bytea, p_metadata bytea, p_occurred_at timestamptz, p_recorded_at timestamptz
-) RETURNS bytea LANGUAGE sql IMMUTABLE PARALLEL SAFE
+) RETURNS bytea LANGUAGE sql STABLE PARALLEL SAFE
 RETURN sha256(
     p_previous
     || '\x00000010'::bytea || uuid_send(p_tenant)
@@ -145,11 +141,12 @@ RETURN sha256(
     || int4send(octet_length(p_type)) || convert_to(p_type, 'UTF8')
     || '\x00000020'::bytea || p_payload_hash
     || int4send(octet_length(p_metadata)) || p_metadata
-    || '\x00000008'::bytea || instant_bytes(p_occurred_at)
-    || '\x00000008'::bytea || instant_bytes(p_recorded_at)
+    || '\x00000008'::bytea || timestamptz_send(p_occurred_at)
+    || '\x00000008'::bytea || timestamptz_send(p_recorded_at)
 );
 
--- Appends 1..n events of 1..m streams to a tenant's log: all of it or, with a typed conflict, nothing.
+-- Appends 1..n events of 1..m streams to a tenant's log: all of it or, with a typed conflict, nothing. Without events
+-- it only keeps what else it is given, such as what an import has read.
 --   CF001 a stream has this version   CF002 a guarded stream has moved   CF003 a claim is held
 --   CF004 the idempotency key was used for another request               CF005 a subject has a key already
 --   CF006 an event would have happened in the future
@@ -157,10 +154,10 @@ RETURN sha256(
 CREATE FUNCTION append_events(
     p_tenant uuid,
     p_metadata bytea,
-    p_streams text[],
-    p_versions integer[],
-    p_types text[],
-    p_payloads bytea[],
+    p_streams text[] DEFAULT '{}',
+    p_versions integer[] DEFAULT '{}',
+    p_types text[] DEFAULT '{}',
+    p_payloads bytea[] DEFAULT '{}',
     p_occurred_at timestamptz[] DEFAULT NULL,
     p_guard_streams text[] DEFAULT NULL,
     p_guard_versions integer[] DEFAULT NULL,
@@ -178,13 +175,15 @@ CREATE FUNCTION append_events(
     p_actor text DEFAULT NULL,
     p_idempotency_key text DEFAULT NULL,
     p_request_hash bytea DEFAULT NULL,
-    p_outcome jsonb DEFAULT NULL
-) RETURNS TABLE (last_position bigint, recorded timestamptz, replayed jsonb) LANGUAGE plpgsql AS $$
+    p_outcome jsonb DEFAULT NULL,
+    OUT last_position bigint,
+    OUT recorded timestamptz,
+    OUT replayed jsonb
+) LANGUAGE plpgsql AS $$
 DECLARE
     v_count integer := cardinality(p_streams);
     v_done integer;
     v_head tenant_heads;
-    v_recorded timestamptz;
     v_occurred timestamptz;
     v_payload_hash bytea;
     v_payload_hashes bytea[] := '{}';
@@ -192,13 +191,13 @@ DECLARE
     v_chains bytea[] := '{}';
     v_found record;
 BEGIN
-    PERFORM use_tenant(p_tenant);
+    PERFORM set_config('app.tenant_id', p_tenant::text, true);
     SELECT * INTO v_head FROM tenant_heads WHERE tenant_id = p_tenant FOR UPDATE;
     IF NOT FOUND THEN
         INSERT INTO tenant_heads VALUES (p_tenant, 0, sha256(uuid_send(p_tenant)), '-infinity') ON CONFLICT DO NOTHING;
         SELECT * INTO v_head FROM tenant_heads WHERE tenant_id = p_tenant FOR UPDATE;
     END IF;
-    v_recorded := greatest(v_head.recorded_at, clock_timestamp());
+    recorded := greatest(v_head.recorded_at, clock_timestamp());
 
     IF p_idempotency_key IS NOT NULL THEN
         SELECT request_hash, outcome INTO v_found FROM idempotency_keys
@@ -207,7 +206,8 @@ BEGIN
             IF v_found.request_hash IS DISTINCT FROM p_request_hash THEN
                 RAISE EXCEPTION 'idempotency key used for another request' USING ERRCODE = 'CF004', DETAIL = '{}';
             END IF;
-            RETURN QUERY SELECT (v_found.outcome ->> 'position')::bigint, v_recorded, v_found.outcome;
+            last_position := (v_found.outcome ->> 'position')::bigint;
+            replayed := v_found.outcome;
             RETURN;
         END IF;
     END IF;
@@ -246,29 +246,32 @@ BEGIN
         END IF;
     END IF;
 
+    last_position := v_head.position + v_count;
     v_chain := v_head.chain_hash;
     FOR i IN 1 .. v_count LOOP
-        v_occurred := coalesce(p_occurred_at[i], v_recorded);
-        IF v_occurred > v_recorded THEN
+        v_occurred := coalesce(p_occurred_at[i], recorded);
+        IF v_occurred > recorded THEN
             RAISE EXCEPTION 'event in the future' USING ERRCODE = 'CF006',
                 DETAIL = json_build_object('index', i - 1, 'stream', p_streams[i], 'occurred_at', v_occurred);
         END IF;
         v_payload_hash := sha256(p_payloads[i]);
         v_chain := chain_link(v_chain, p_tenant, v_head.position + i, p_streams[i], p_versions[i], p_types[i],
-                              v_payload_hash, p_metadata, v_occurred, v_recorded);
-        v_payload_hashes[i] := v_payload_hash;
-        v_chains[i] := v_chain;
+                              v_payload_hash, p_metadata, v_occurred, recorded);
+        IF v_count > 1 THEN
+            v_payload_hashes[i] := v_payload_hash;
+            v_chains[i] := v_chain;
+        END IF;
     END LOOP;
 
     IF v_count = 1 THEN
         INSERT INTO events VALUES (
-            p_tenant, v_head.position + 1, p_streams[1], p_versions[1], p_types[1], p_payloads[1], v_payload_hash,
-            p_metadata, v_occurred, v_recorded, v_chain
+            p_tenant, last_position, p_streams[1], p_versions[1], p_types[1], p_payloads[1], v_payload_hash,
+            p_metadata, v_occurred, recorded, v_chain
         ) ON CONFLICT DO NOTHING;
     ELSE
         INSERT INTO events
         SELECT p_tenant, v_head.position + u.number, u.stream, u.version, u.type, u.payload, u.payload_hash,
-               p_metadata, coalesce(p_occurred_at[u.number], v_recorded), v_recorded, u.chain_hash
+               p_metadata, coalesce(p_occurred_at[u.number], recorded), recorded, u.chain_hash
         FROM unnest(p_streams, p_versions, p_types, p_payloads, v_payload_hashes, v_chains)
             WITH ORDINALITY AS u (stream, version, type, payload, payload_hash, chain_hash, number)
         ON CONFLICT DO NOTHING;
@@ -293,7 +296,7 @@ BEGIN
         END IF;
     END IF;
 
-    UPDATE tenant_heads SET position = v_head.position + v_count, chain_hash = v_chain, recorded_at = v_recorded
+    UPDATE tenant_heads SET position = last_position, chain_hash = v_chain, recorded_at = recorded
     WHERE tenant_id = p_tenant;
 
     IF p_principals IS NOT NULL THEN
@@ -312,12 +315,11 @@ BEGIN
     IF p_idempotency_key IS NOT NULL THEN
         INSERT INTO idempotency_keys VALUES (
             p_tenant, p_actor, p_idempotency_key, p_request_hash,
-            p_outcome || jsonb_build_object('position', v_head.position + v_count), v_recorded
+            p_outcome || jsonb_build_object('position', last_position), recorded
         );
     END IF;
-    RETURN QUERY SELECT v_head.position + v_count, v_recorded, NULL::jsonb;
 END $$;
 
-REVOKE ALL ON FUNCTION append_events, use_tenant, chain_link, instant_bytes FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION append_events, use_tenant, chain_link, instant_bytes TO clientforge_app;
+REVOKE ALL ON FUNCTION append_events, use_tenant, chain_link FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION append_events, use_tenant, chain_link TO clientforge_app;
 GRANT EXECUTE ON FUNCTION use_tenant TO clientforge_monitor;
