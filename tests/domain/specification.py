@@ -7,7 +7,6 @@ from uuid import UUID
 
 from application.catalogue import ENTITIES, Entity
 from domain.kernel import Command, Event, Refused
-from domain.neighbours import Facts
 
 
 def id_of(number: int) -> UUID:
@@ -35,12 +34,25 @@ def fold(entity: Entity, *events: Event) -> Any:
     return state
 
 
+def facts_of(name: str, *events: Event) -> Any:
+    """What the record that these events make shows to decisions of others."""
+    facts = ENTITIES[name].facts
+    assert facts is not None
+    return facts(fold(ENTITIES[name], *events))
+
+
 class Outcome:
     """What a command came to."""
 
     def __init__(self, events: list[Event], refusal: Refused | None) -> None:
         self.events = events
         self.refusal = refusal
+
+    @property
+    def message(self) -> str:
+        """What the refusal says."""
+        assert self.refusal is not None
+        return self.refusal.message
 
     def then(self, *events: Event) -> None:
         """The command decided exactly these events."""
@@ -70,7 +82,7 @@ class Given:
     def __init__(self, events: tuple[Event, ...]) -> None:
         self.events = events
 
-    def when(self, command: Command, neighbours: Mapping[UUID, Facts] | None = None) -> Outcome:
+    def when(self, command: Command, neighbours: Mapping[UUID, Any] | None = None) -> Outcome:
         """What the command comes to, with what is known of other records."""
         entity = ENTITY_OF[type(command)]
         state = fold(entity, *self.events)

@@ -2,7 +2,6 @@
 
 import pytest
 
-from application.catalogue import ENTITIES
 from domain.kernel import AlreadyExists, Archived, Claim, Invalid, NotFound
 from domain.neighbours import StageKind
 from domain.pipelines.commands import (
@@ -17,7 +16,7 @@ from domain.pipelines.commands import (
 )
 from domain.pipelines.events import PipelineArchived, PipelineCreated, PipelineEdited, PipelineRestored, Stage
 from domain.pipelines.state import Pipeline
-from tests.domain.specification import fold, given, id_of
+from tests.domain.specification import facts_of, given, id_of
 
 OPEN = StageDraft(id=id_of(1), name="Open", probability=10)
 WON = StageDraft(id=id_of(2), name="Won", probability=100, kind=StageKind.WON)
@@ -118,7 +117,7 @@ def test_a_new_tenant_gets_six_stages():
 
 
 def test_deals_see_the_stages_in_their_order():
-    facts = ENTITIES["pipeline"].facts(fold(ENTITIES["pipeline"], SALES, PipelineArchived()))
+    facts = facts_of("pipeline", SALES, PipelineArchived())
     assert [(each.id, each.kind) for each in facts.stages] == [
         (id_of(1), StageKind.OPEN),
         (id_of(2), StageKind.WON),

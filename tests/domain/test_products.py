@@ -4,12 +4,11 @@ from decimal import Decimal
 
 import pytest
 
-from application.catalogue import ENTITIES
 from domain.kernel import AlreadyExists, Archived, Claim, Invalid, NotFound
 from domain.products.commands import ArchiveProduct, CreateProduct, EditProduct, RestoreProduct, claims
 from domain.products.events import ProductArchived, ProductCreated, ProductEdited, ProductRestored
 from domain.products.state import Product
-from tests.domain.specification import given
+from tests.domain.specification import facts_of, given
 
 BASIC = ProductCreated(name="GTX Basic", prices={"USD": Decimal(550)})
 
@@ -57,10 +56,9 @@ def test_archiving_and_restoring():
 
 
 def test_a_product_that_is_not_active_is_not_offered_to_deals():
-    facts = ENTITIES["product"].facts
-    assert not facts(Product(name="A")).archived
-    assert facts(Product(name="A", active=False)).archived
-    assert facts(Product(name="A", archived=True)).archived
+    assert not facts_of("product", BASIC).archived
+    assert facts_of("product", BASIC, ProductEdited(active=False)).archived
+    assert facts_of("product", BASIC, ProductArchived()).archived
 
 
 def test_an_external_id_is_claimed():
