@@ -36,7 +36,7 @@ def container(
 ) -> "Container":
     """A container of `image`; without an engine, `otherwise` is raised with that said."""
     if not docker_runs():
-        raise Unavailable(f"{otherwise}; and no Docker engine runs")
+        raise Unavailable(f"no Docker engine runs, and {otherwise}")
     return Container(image, port, directory, scheme=scheme, answers=answers, environment=environment)
 
 

@@ -62,9 +62,10 @@ def _available(config: pytest.Config, name: str, get: Callable[[], Service]) -> 
         return get()
     except Unavailable as reason:
         config.stash.setdefault(MISSING, {})[name] = str(reason)
+        in_short = str(reason).splitlines()[0]
         if os.environ.get("CI") == "true":
-            pytest.fail(f"{name} is missing, and CI skips nothing: {reason}", pytrace=False)
-        pytest.skip(f"{name} is missing: {reason}")
+            pytest.fail(f"{name} is missing, and CI skips nothing: {in_short}", pytrace=False)
+        pytest.skip(f"{name} is missing: {in_short}")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -1,6 +1,7 @@
 """PgBouncer in front of a test database: the machine's, else Debian's package, which is used without installing it."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -20,34 +21,37 @@ def prepare() -> Path:
     found = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin:/opt/homebrew/bin")
     if found is not None:
         return Path(found)
-    if shutil.which("apt-get") is None or os.geteuid() != 0:
-        raise Unavailable("PgBouncer is not installed (package pgbouncer)")
+    if shutil.which("apt-get") is None:
+        raise Unavailable("PgBouncer is not installed")
     return cached("pgbouncer", [Path(__file__)], _unpack_package) / "bin" / "pgbouncer"
 
 
 def _unpack_package(directory: Path) -> None:
     """Fetch the package and what it needs, and unpack them here: installing it would start a service."""
-    archives = directory / "archives"
-    (archives / "partial").mkdir(parents=True)
-    if not _has_package_list():
+    if not _packages() and os.geteuid() == 0:
         run_showing_progress("Fetching the list of packages", ["apt-get", "update"])
-    options = ["-o", f"Dir::Cache::Archives={archives}", "--yes", "--download-only", "--no-install-recommends"]
-    run_showing_progress("Downloading PgBouncer", ["apt-get", "install", *options, "pgbouncer"])
+    packages = _packages()
+    if not packages:
+        raise Unavailable(
+            "PgBouncer is not installed, and apt knows no package of that name ('apt-get update' may help)"
+        )
     root = directory / "root"
-    for package in archives.glob("*.deb"):
+    root.mkdir()
+    run_showing_progress("Downloading PgBouncer", ["apt-get", "download", *packages], directory=root)
+    for package in root.glob("*.deb"):
         subprocess.run(["dpkg", "-x", package, root], check=True)
-    (directory / "bin").mkdir()
-    shutil.copy(root / "usr/sbin/pgbouncer", directory / "bin")
-    (directory / "lib").mkdir()
-    for library in root.glob("usr/lib/*/lib*.so*"):
-        shutil.copy(library, directory / "lib")
+    for name, pattern in (("bin", "usr/sbin/pgbouncer"), ("lib", "usr/lib/*/lib*.so*")):
+        (directory / name).mkdir()
+        for file in root.glob(pattern):
+            shutil.copy(file, directory / name)
     shutil.rmtree(root)
-    shutil.rmtree(archives)
 
 
-def _has_package_list() -> bool:
-    policy = subprocess.run(["apt-cache", "policy", "pgbouncer"], capture_output=True, text=True, check=False)
-    return "Candidate: " in policy.stdout and "Candidate: (none)" not in policy.stdout
+def _packages() -> list[str]:
+    """The packages that installing PgBouncer would bring to this machine; none when apt doesn't know it."""
+    command = ["apt-get", "install", "--simulate", "--no-install-recommends", "pgbouncer"]
+    simulated = subprocess.run(command, capture_output=True, text=True, check=False)
+    return re.findall(r"^Inst (\S+)", simulated.stdout, re.MULTILINE)
 
 
 class PgBouncer:

@@ -53,6 +53,7 @@ def _lay_out(home: Path, maven: str, java: Path) -> None:
         [
             maven,
             "--batch-mode",
+            "-Dstyle.color=never",
             "dependency:copy-dependencies",
             f"-DoutputDirectory={library}",
             "-DincludeScope=runtime",
