@@ -40,6 +40,8 @@ def _told(error: Exception) -> tuple[str, int]:
     from infrastructure.onemachine import PortTaken
     from infrastructure.postgres import UnsafeRole
     from infrastructure.settings import InvalidSettings
+    from projections.building import RebuildStopped
+    from projections.decisions import NotStandingStill
 
     match error:
         case CommandFailed():
@@ -52,7 +54,7 @@ def _told(error: Exception) -> tuple[str, int]:
             return _settings(error), MISUSED
         case Conflict() | KeyMissing() | UnsafeRole() | SecretsLost() | PortTaken() | DirectoryInUse():
             return str(error), FAILED
-        case ServerDidNotStart():
+        case ServerDidNotStart() | RebuildStopped() | NotStandingStill():
             return str(error), FAILED
         case UnknownEventType():
             return f"The log holds events of type {error}, which a newer release wrote: upgrade this one.", FAILED

@@ -5,7 +5,18 @@ from typing import Annotated
 
 import typer
 
-from api.commandline import database, processes, replaying, seeding, tenants, up, verifying
+from api.commandline import (
+    database,
+    processes,
+    projections,
+    queue,
+    rebuilding,
+    replaying,
+    seeding,
+    tenants,
+    up,
+    verifying,
+)
 from api.commandline.failures import report
 from api.commandline.options import DataDir, remember_data_dir
 from api.commandline.sections import Sections
@@ -80,6 +91,27 @@ _events.command("replay", short_help="Tell what happened, event by event.")(repl
 app.add_typer(
     _events, name="events", rich_help_panel=_LOOK_AFTER, short_help="Check the log or tell it again: verify, replay."
 )
+
+_projections = _group("Projections: what queries read, made from the log.")
+_projections.command("status", short_help="Show how far each projection is, and what stands still.")(
+    projections.status_command
+)
+_projections.command("rebuild", short_help="Make read models anew from the log.")(rebuilding.rebuild_command)
+_projections.command("retry", short_help="Let what stands still try again at once.")(projections.retry_command)
+_projections.command("skip", short_help="Leave an event out that can't be applied.")(projections.skip_command)
+app.add_typer(
+    _projections,
+    name="projections",
+    rich_help_panel=_LOOK_AFTER,
+    short_help="What queries read: status, rebuild, retry, skip.",
+)
+
+_queue = _group("The queue that wakes the projectors.")
+_queue.command("health", short_help="Show the queue's figures; exit code 1 when it isn't healthy.")(
+    queue.health_command
+)
+_queue.command("clear-dlq", short_help="Delete all dead letters.")(queue.clear_command)
+app.add_typer(_queue, name="queue", rich_help_panel=_LOOK_AFTER, short_help="The workers' queue: health, clear-dlq.")
 
 app.command("serve", rich_help_panel=_PROCESSES, short_help="Answer HTTP requests.")(processes.serve_command)
 app.command("worker", rich_help_panel=_PROCESSES, short_help="Project the log into read models, search and audit.")(
