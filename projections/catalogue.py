@@ -2,12 +2,29 @@
 
 from collections.abc import Sequence
 
+from projections.accounts.directory import ACCOUNTS
 from projections.audit.trail import audit_documents
+from projections.contacts.directory import CONTACTS
+from projections.deals.directory import DEALS
+from projections.deals.periods import DealPeriods
+from projections.identity.directory import USERS
+from projections.pipelines.directory import PIPELINES
 from projections.ports import AuditTrail, SearchIndex
+from projections.products.directory import PRODUCTS
 from projections.search import search_documents
 from projections.targets import AuditTarget, Group, RelationalProjection, RelationalTarget, SearchTarget, Transactions
+from projections.timeline import Timeline
 
-RELATIONAL: tuple[RelationalProjection, ...] = ()
+RELATIONAL: tuple[RelationalProjection, ...] = (
+    ACCOUNTS,
+    CONTACTS,
+    PRODUCTS,
+    USERS,
+    PIPELINES,
+    DEALS,
+    DealPeriods(),
+    Timeline(),
+)
 
 GROUPS: tuple[str, ...] = ("relational", "search", "audit")
 """The groups that are woken: `reactions` has no projection yet."""

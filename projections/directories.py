@@ -161,7 +161,10 @@ class Directory(Generic[R, F]):
             f" ORDER BY {order} LIMIT %(rows)s)"
             for number, part in enumerate(parts)
         )
-        return f"{' UNION ALL '.join(selects)} ORDER BY part, place {direction}, id {direction} LIMIT %(rows)s"
+        return (
+            f"SELECT id, place, document FROM ({' UNION ALL '.join(selects)}) found"  # noqa: S608
+            f" ORDER BY part, place {direction}, id {direction} LIMIT %(rows)s"
+        )
 
     @property
     def _live(self) -> str:
@@ -173,7 +176,9 @@ class Directory(Generic[R, F]):
     def _upsert_statement(self) -> str:
         types = {**{name: each.type for name, each in self._columns.items()}, "position": "bigint", "document": "jsonb"}
         names = ", ".join(types)
-        arrays = ", ".join(f"%({name})s::{each}[]" for name, each in types.items())
+        arrays = ", ".join(
+            f"%({name})b::{'text[]::jsonb' if each == 'jsonb' else each}[]" for name, each in types.items()
+        )
         changed = ", ".join(f"{name} = excluded.{name}" for name in types if name != "id")
         return (
             f"INSERT INTO {self.name} AS old (tenant_id, generation, {names})"  # noqa: S608

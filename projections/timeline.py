@@ -1,14 +1,25 @@
 """The timeline of any record: its own events, and those of the records that belong to it."""
 
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from msgspec import Struct
 
-from projections.pages import Page, PageRequest
-from projections.ports import Database
+from domain.kernel import NotFound
+from projections.changes import Batch, Change
+from projections.differences import FieldChange, differences
+from projections.pages import Cursors, InvalidSort, Page, PageRequest
+from projections.ports import Database, Rows
 from projections.viewer import Viewer
+
+_BELONGS_TO: Mapping[str, Callable[[Any], set[tuple[str, UUID | None]]]] = {
+    "account": lambda account: {("account", account.parent)},
+    "contact": lambda contact: {("account", contact.account)},
+    "deal": lambda deal: {("account", deal.account), *(("contact", each.contact) for each in deal.contacts)},
+}
 
 
 class Happening(Struct, frozen=True, kw_only=True):
@@ -21,9 +32,110 @@ class Happening(Struct, frozen=True, kw_only=True):
     actor: str
     occurred_at: datetime
     recorded_at: datetime
-    changed: list[Any] = []
+    changed: list[FieldChange] = []
+
+
+class Timeline:
+    """The projection: each event once, and on whose timelines it shows. An event's position is its version."""
+
+    name = "timeline"
+    tables: Sequence[str] = ("timeline_events", "timelines")
+
+    def project(self, rows: Rows, batch: Batch) -> None:
+        """Adds the batch's events; those that are there stay as they are."""
+        if not batch.changes:
+            return
+        happenings = [_happening(change) for change in batch.changes]
+        columns = {name: [getattr(each, name) for each in happenings] for name in Happening.__struct_fields__}
+        columns["changed"] = [msgspec.json.encode(each.changed).decode() for each in happenings]
+        rows.execute(_ADD_EVENTS, columns)
+        shown = [(*about, change.recorded.position) for change in batch.changes for about in _shown_on(change)]
+        entities, ids, positions = zip(*shown, strict=True)
+        rows.execute(_ADD_PLACES, {"entity": list(entities), "id": list(ids), "position": list(positions)})
+
+
+def _happening(change: Change) -> Happening:
+    recorded = change.recorded
+    return Happening(
+        position=recorded.position,
+        entity=recorded.entity,
+        id=recorded.id,
+        type=recorded.event.TYPE,
+        actor=recorded.metadata.actor,
+        occurred_at=recorded.occurred_at,
+        recorded_at=recorded.recorded_at,
+        changed=differences(recorded.event, change.before, change.after, personal=False),
+    )
+
+
+def _shown_on(change: Change) -> set[tuple[str, UUID]]:
+    """The record itself, and those that it belonged to before or belongs to after the event."""
+    belongs_to = _BELONGS_TO.get(change.recorded.entity, lambda _: set())
+    others = {other for state in (change.before, change.after) if state is not None for other in belongs_to(state)}
+    return {(change.recorded.entity, change.recorded.id)} | {(entity, id) for entity, id in others if id is not None}
 
 
 def timeline(database: Database, viewer: Viewer, entity: str, record: UUID, page: PageRequest) -> Page[Happening]:
     """What happened to a record and around it, newest first. Raises NotFound, InvalidCursor, InvalidSort or Invalid."""
-    raise NotImplementedError
+    if page.checked().sort is not None:
+        raise InvalidSort("A timeline has one order: newest first.", field="/sort")
+    cursors = Cursors(viewer.tenant, "timeline", entity, record)
+    found = database.read(
+        viewer.tenant,
+        _TIMELINE,
+        {
+            "entity": entity,
+            "id": record,
+            "below": cursors.place(page.cursor, (int,))[0] if page.cursor is not None else None,
+            "owners": None if viewer.owners is None else list(viewer.owners),
+            "rows": page.limit + 1,
+        },
+    )
+    if not found and page.cursor is None:
+        raise NotFound(f"There is no such {entity}.")
+    items = [msgspec.convert(row, Happening) for row in found[: page.limit]]
+    return Page(items=items, next=cursors.after(items[-1].position) if len(found) > page.limit else None)
+
+
+_ADD_EVENTS = """
+INSERT INTO timeline_events (
+    tenant_id, generation, position, entity, id, type, actor, occurred_at, recorded_at, changed
+)
+SELECT %(tenant)s, %(generation)s, u.*
+FROM unnest(
+    %(position)b::bigint[], %(entity)b::text[], %(id)b::uuid[], %(type)b::text[], %(actor)b::text[],
+    %(occurred_at)b::timestamptz[], %(recorded_at)b::timestamptz[], %(changed)b::text[]::jsonb[]
+) AS u
+ON CONFLICT DO NOTHING
+"""
+
+_ADD_PLACES = """
+INSERT INTO timelines (tenant_id, generation, entity, id, position)
+SELECT %(tenant)s, %(generation)s, u.* FROM unnest(%(entity)b::text[], %(id)b::uuid[], %(position)b::bigint[]) AS u
+ON CONFLICT DO NOTHING
+"""
+
+# Whoever sees only some owners' records sees the events of those alone; what has no owner is everybody's.
+_TIMELINE = """
+SELECT e.position, e.entity, e.id, e.type, e.actor, e.occurred_at, e.recorded_at, e.changed
+FROM timelines t
+JOIN timeline_events e ON e.tenant_id = %(tenant)s AND e.generation = t.generation AND e.position = t.position
+WHERE t.tenant_id = %(tenant)s AND t.entity = %(entity)s AND t.id = %(id)s AND t.generation = (
+    SELECT generation FROM projection_checkpoints WHERE tenant_id = %(tenant)s AND projection = 'timeline' AND live)
+  AND (%(below)s::bigint IS NULL OR t.position < %(below)s)
+  AND (%(owners)s::uuid[] IS NULL OR e.entity NOT IN ('account', 'contact', 'deal')
+    OR (e.entity = 'account' AND EXISTS (
+        SELECT FROM accounts r WHERE r.tenant_id = %(tenant)s AND r.id = e.id AND r.owner = ANY(%(owners)s)
+        AND r.generation = (SELECT generation FROM projection_checkpoints
+            WHERE tenant_id = %(tenant)s AND projection = 'accounts' AND live)))
+    OR (e.entity = 'contact' AND EXISTS (
+        SELECT FROM contacts r WHERE r.tenant_id = %(tenant)s AND r.id = e.id AND r.owner = ANY(%(owners)s)
+        AND r.generation = (SELECT generation FROM projection_checkpoints
+            WHERE tenant_id = %(tenant)s AND projection = 'contacts' AND live)))
+    OR (e.entity = 'deal' AND EXISTS (
+        SELECT FROM deals r WHERE r.tenant_id = %(tenant)s AND r.id = e.id AND r.owner = ANY(%(owners)s)
+        AND r.generation = (SELECT generation FROM projection_checkpoints
+            WHERE tenant_id = %(tenant)s AND projection = 'deals' AND live))))
+ORDER BY t.position DESC
+LIMIT %(rows)s
+"""

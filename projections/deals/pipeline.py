@@ -1,26 +1,18 @@
-"""The pipeline: what stands in each stage, now or as of a day or an instant, by when things happened in the world.
+"""The pipeline: what stands in each stage, now or as of a day or an instant. Archived deals don't count."""
 
-A deal's periods are told by the events that changed what a pipeline counts; a period begins where the last one ends.
-"""
-
-from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from itertools import groupby, pairwise
+from itertools import groupby
 from typing import Any, ClassVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from domain.deals.state import Deal
 from domain.kernel import Refused
 from domain.neighbours import StageKind
-from projections.changes import Batch, Change
-from projections.ports import Database, Rows
+from projections.ports import Database
 from projections.viewer import Viewer
-
-COUNTED = ("pipeline", "stage", "kind", "probability", "amount", "currency", "archived")
 
 
 class InTheFuture(Refused):
@@ -37,7 +29,10 @@ class Value(Struct, frozen=True, kw_only=True):
 
 
 class StageTotals(Struct, frozen=True, kw_only=True):
-    """The deals in a stage. `pipeline` and `stage` are today's names; `probability` is the stage's, a percentage."""
+    """The deals in a stage. `pipeline` and `stage` are today's names; `probability` is the stage's, a percentage.
+
+    `values` are the deals' amounts per currency, `weighted` the same times each deal's own probability.
+    """
 
     pipeline: str | None
     stage: str | None
@@ -50,8 +45,11 @@ class StageTotals(Struct, frozen=True, kw_only=True):
     stage_id: UUID
 
 
-class Pipeline(Struct, frozen=True, kw_only=True):
-    """Each stage of each pipeline, in their order. `as_of` is the day or instant that it shows."""
+class PipelineReport(Struct, frozen=True, kw_only=True):
+    """Each stage of each pipeline, in their order; of an archived pipeline, the stages that deals are in.
+
+    `as_of` is the day or instant that it shows.
+    """
 
     as_of: date | datetime
     stages: list[StageTotals]
@@ -59,28 +57,71 @@ class Pipeline(Struct, frozen=True, kw_only=True):
 
 def pipeline(
     database: Database, viewer: Viewer, *, now: datetime, as_of: date | datetime | None = None
-) -> Pipeline:
-    """The pipeline now, or as of an instant (aware) or the end of a day in the tenant's time zone.
-
-    Archived deals don't count. Raises InTheFuture.
-    """
+) -> PipelineReport:
+    """The pipeline now, or as of an instant or the end of a day in the tenant's time zone. Raises InTheFuture."""
     instant = None if as_of is None else _instant(as_of, now, ZoneInfo(viewer.time_zone))
-    found = database.read(
-        viewer.tenant,
-        _NOW if instant is None else _AS_OF,
-        {"instant": instant, "owners": None if viewer.owners is None else list(viewer.owners)},
-    )
-    stages = [_totals(list(rows)) for _, rows in groupby(found, lambda row: (row["pipeline_id"], row["stage_id"]))]
-    return Pipeline(as_of=now if as_of is None else as_of, stages=stages)
+    owners = None if viewer.owners is None else list(viewer.owners)
+    found = database.read(viewer.tenant, _STAGES, {"instant": instant, "owners": owners})
+    stages = groupby(found, lambda row: (row["pipeline_id"], row["stage_id"]))
+    return PipelineReport(as_of=as_of or now, stages=[_totals(list(rows)) for _, rows in stages])
 
 
 def _instant(as_of: date | datetime, now: datetime, zone: ZoneInfo) -> datetime:
-    """The last instant that `as_of` means."""
+    """The last instant that `as_of` means; without an offset, it is one of the tenant's time zone."""
     if isinstance(as_of, datetime):
-        if as_of > now:
+        instant = as_of if as_of.tzinfo else as_of.replace(tzinfo=zone)
+        if instant > now:
             raise InTheFuture("This instant is still to come.", field="/as_of")
-        return as_of
+        return instant
     if as_of > now.astimezone(zone).date():
         raise InTheFuture("This day is still to come.", field="/as_of")
-    end = datetime.combine(as_of + timedelta(days=1), time(), zone)
-    return end.astimezone(UTC) - timedelta(microseconds=1)
+    midnight = datetime.combine(as_of + timedelta(days=1), time(), zone)
+    return midnight.astimezone(UTC) - timedelta(microseconds=1)
+
+
+def _totals(rows: list[dict[str, Any]]) -> StageTotals:
+    """One stage from its rows, of which there is one per currency."""
+    labels = {name: rows[0][name] for name in ("pipeline", "stage", "probability", "pipeline_id", "stage_id")}
+    return StageTotals(
+        **labels,
+        kind=StageKind(rows[0]["kind"]),
+        deals=sum(row["deals"] for row in rows),
+        values=[Value(amount=row["amount"], currency=row["currency"]) for row in rows if row["amount"] is not None],
+        weighted=[
+            Value(amount=row["weighted"], currency=row["currency"]) for row in rows if row["weighted"] is not None
+        ],
+    )
+
+
+_STAGES = """
+WITH stages AS (
+    SELECT p.id AS pipeline_id, p.name AS pipeline, p.name_key, p.is_default, p.archived,
+           (s.stage ->> 'id')::uuid AS stage_id, s.stage ->> 'name' AS stage, s.stage ->> 'kind' AS kind,
+           (s.stage ->> 'probability')::integer AS probability, s.number
+    FROM pipelines p, jsonb_array_elements(p.document -> 'stages') WITH ORDINALITY AS s (stage, number)
+    WHERE p.tenant_id = %(tenant)s AND p.generation = (
+        SELECT generation FROM projection_checkpoints
+        WHERE tenant_id = %(tenant)s AND projection = 'pipelines' AND live)
+), totals AS (
+    SELECT d.pipeline AS pipeline_id, d.stage AS stage_id, min(d.kind) AS kind, d.currency, count(*) AS deals,
+           sum(d.amount) AS amount, trim_scale(sum(d.amount * d.probability) * 0.01) AS weighted
+    FROM deal_periods d
+    WHERE d.tenant_id = %(tenant)s AND d.generation = (
+        SELECT generation FROM projection_checkpoints
+        WHERE tenant_id = %(tenant)s AND projection = 'deal_periods' AND live)
+      AND NOT d.archived
+      AND CASE WHEN %(instant)s::timestamptz IS NULL THEN d.valid_to IS NULL
+               ELSE d.valid_from <= %(instant)s AND (d.valid_to IS NULL OR d.valid_to > %(instant)s) END
+      AND (%(owners)s::uuid[] IS NULL OR EXISTS (
+        SELECT FROM deals o
+        WHERE o.tenant_id = %(tenant)s AND o.id = d.deal AND o.owner = ANY(%(owners)s) AND o.generation = (
+            SELECT generation FROM projection_checkpoints
+            WHERE tenant_id = %(tenant)s AND projection = 'deals' AND live)))
+    GROUP BY d.pipeline, d.stage, d.currency
+)
+SELECT pipeline_id, stage_id, s.pipeline, s.stage, coalesce(s.kind, t.kind) AS kind, s.probability,
+       coalesce(t.deals, 0) AS deals, t.currency, t.amount, t.weighted
+FROM stages s FULL JOIN totals t USING (pipeline_id, stage_id)
+WHERE s.archived IS NOT TRUE OR t.deals > 0
+ORDER BY s.is_default DESC NULLS LAST, s.name_key, pipeline_id, s.number, stage_id, t.currency
+"""
