@@ -31,7 +31,7 @@ class AppendCall:
 
     def __init__(self, tenant: UUID, metadata: bytes) -> None:
         self._values: dict[str, Any] = {"tenant": tenant, "metadata": metadata}
-        self._arrays: dict[str, list[Any]] = {}
+        self._arrays: dict[str, list[Any]] = {"streams": [], "versions": [], "types": [], "payloads": []}
 
     def event(self, stream: str, version: int, type: str, payload: bytes) -> None:
         """Adds an event."""
@@ -54,7 +54,7 @@ class AppendCall:
     def run(self, connection: Connection) -> dict[str, Any]:
         """Appends in one round trip. Raises psycopg's errors with the SQLSTATEs CF001 to CF006."""
         single = tuple(name for name, values in self._arrays.items() if len(values) == 1)
-        several = tuple(name for name, values in self._arrays.items() if len(values) > 1)
+        several = tuple(name for name, values in self._arrays.items() if len(values) != 1)
         arguments = self._values | {
             name: values[0] if len(values) == 1 else values for name, values in self._arrays.items()
         }

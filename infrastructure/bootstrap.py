@@ -28,7 +28,6 @@ from projections.ports import AuditTrail, SearchIndex
 from projections.setbacks import Pace, Parked
 
 
-
 @dataclass
 class Application:
     """All parts of one process, put together. Parts that only some processes need are made when first used."""

@@ -19,8 +19,6 @@ from infrastructure.postgres import Connection, Database
 
 _PAGE = 500
 _FIRST = -(2**63)
-_EPOCH = 946_684_800_000_000
-"""PostgreSQL's epoch, 2000-01-01, in microseconds since 1970."""
 
 _LENGTH = Layout("!I").pack
 _INTEGER = Layout("!Ii").pack
@@ -169,5 +167,5 @@ def _link(tenant: UUID, row: _Row, previous: bytes) -> bytes:
 
 
 def _microseconds(instant: bytes) -> int:
-    """Microseconds since 1970 of PostgreSQL's eight bytes of an instant."""
-    return int(_INSTANT(instant)[0]) + _EPOCH
+    """Microseconds since 2000-01-01, as the server sends an instant."""
+    return int(_INSTANT(instant)[0])

@@ -1,9 +1,9 @@
 """Many writers and readers at once, as the application's role: no gap, no loss, no half append, ever visible."""
 
+import itertools
 import multiprocessing
 import os
 import random
-import signal
 import time
 from collections.abc import Sequence
 from threading import Thread
@@ -98,7 +98,9 @@ def test_every_reader_sees_every_committed_event_once_and_in_order(urls, number_
     tenants = [uuid7() for _ in range(number_of_tenants)]
     committed, seen, stop = SPAWN.Queue(), SPAWN.Queue(), SPAWN.Event()
     readers = [SPAWN.Process(target=_follow, args=(urls.app, tenants, stop, seen)) for _ in range(2)]
-    writers = [SPAWN.Process(target=_write, args=(urls.app, tenants, seed, 4.0, committed)) for seed in range(PROCESSES)]
+    writers = [
+        SPAWN.Process(target=_write, args=(urls.app, tenants, seed, 4.0, committed)) for seed in range(PROCESSES)
+    ]
     for process in (*readers, *writers):
         process.start()
 
@@ -144,7 +146,7 @@ def test_a_writer_killed_at_any_moment_leaves_no_gap_and_no_half_append(urls):
             assert time.monotonic() < deadline
             time.sleep(0.005)
         time.sleep(choose.random() * 0.2)
-        os.kill(writer.pid, signal.SIGKILL)
+        writer.kill()
         writer.join()
 
     with psycopg.connect(urls.superuser) as connection:
@@ -193,7 +195,7 @@ def test_two_processes_that_race_on_the_parent_of_an_account_never_make_a_cycle(
             handler.handle(sender, "account", account, CreateAccount(name="An account"))
         left, right = accounts[:chain], accounts[chain:]
         for side in (left, right):
-            for above, below in zip(side, side[1:], strict=False):
+            for above, below in itertools.pairwise(side):
                 handler.handle(sender, "account", below, EditAccount(parent=above))
         ready, go, answers = SPAWN.Queue(), SPAWN.Event(), SPAWN.Queue()
         racers = [
@@ -218,7 +220,7 @@ def test_two_processes_that_race_on_the_parent_of_an_account_never_make_a_cycle(
                 current = handler.present(tenant, "account", current).state.parent
 
 
-def test_an_append_whose_answer_was_lost_is_not_stored_twice_and_not_reported_as_a_conflict(urls, store, tenant):
+def test_an_append_whose_answer_was_lost_is_not_stored_twice_and_not_reported_as_a_conflict(store, tenant, monkeypatch):
     lost = []
     run = AppendCall.run
 
@@ -229,12 +231,10 @@ def test_an_append_whose_answer_was_lost_is_not_stored_twice_and_not_reported_as
             raise psycopg.OperationalError("the connection was lost")
         return row
 
-    AppendCall.run = run_and_lose_the_first_answer
-    try:
-        stream = a_stream()
-        answer = store.append(tenant, append(change(stream)))
-    finally:
-        AppendCall.run = run
+    monkeypatch.setattr(AppendCall, "run", run_and_lose_the_first_answer)
+    stream = a_stream()
+    answer = store.append(tenant, append(change(stream)))
 
+    assert lost
     assert (answer.position, answer.versions) == (1, {stream: 1})
     assert store.head(tenant) == 1

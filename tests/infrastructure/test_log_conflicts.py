@@ -113,7 +113,9 @@ def test_two_rows_of_one_batch_cannot_claim_the_same_value(store, tenant):
     claim = Claim("deal.external_id", "A-1")
 
     with pytest.raises(ClaimConflict) as refused:
-        store.append(tenant, append(change(a_stream(), acquire=(claim,), row=1), change(a_stream(), acquire=(claim,), row=2)))
+        store.append(
+            tenant, append(change(a_stream(), acquire=(claim,), row=1), change(a_stream(), acquire=(claim,), row=2))
+        )
 
     assert refused.value.row == 2
 
@@ -193,7 +195,7 @@ def test_a_changed_role_ends_tokens_and_another_office_does_not(store, database,
             tenant, "SELECT * FROM principals WHERE tenant_id = %(tenant)s AND user_id = %(user)s", {"user": user}
         )
         assert (rows[0]["role"], rows[0]["office"], rows[0]["active"]) == (role, office, active)
-        return rows[0]["stamp"]
+        return int(rows[0]["stamp"])
 
     first = stamp("rep", "East")
     assert stamp("rep", "West") == first

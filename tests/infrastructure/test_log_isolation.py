@@ -27,7 +27,13 @@ def connection(urls):
 
 @pytest.mark.parametrize(
     "statement",
-    ["UPDATE events SET type = 'x'", "DELETE FROM events", "TRUNCATE events", "TRUNCATE tenant_heads", "DELETE FROM tenant_heads"],
+    [
+        "UPDATE events SET type = 'x'",
+        "DELETE FROM events",
+        "TRUNCATE events",
+        "TRUNCATE tenant_heads",
+        "DELETE FROM tenant_heads",
+    ],
 )
 def test_the_application_cannot_change_or_remove_what_was_recorded(connection, store, tenant, statement):
     store.append(tenant, append(change(a_stream())))
@@ -98,7 +104,9 @@ def test_through_pgbouncer_no_statement_sees_another_clients_tenant(urls, pgboun
             assert rows == [{"events": number + 1}]
             with database.transaction(tenant) as transaction:
                 assert transaction.execute("SELECT count(*) AS events FROM events") == [{"events": number + 1}]
-            bare = database.run(lambda connection: connection.execute("SELECT count(*) AS events FROM events").fetchall())
+            bare = database.run(
+                lambda connection: connection.execute("SELECT count(*) AS events FROM events").fetchall()
+            )
             assert bare == [{"events": 0}]
     assert open_recorder(pooled, tenants[3]).max_notification_id() == 4
     for database in databases:

@@ -57,7 +57,9 @@ class Scene:
             "contact",
             contact,
             CreateContact(first_name=name, last_name="Quixote", emails=(EmailDraft(address=email),)),
-            idempotency=Idempotency(key=f"key-{contact}", request=f'{{"first_name": "{name}", "email": "{email}"}}'.encode()),
+            idempotency=Idempotency(
+                key=f"key-{contact}", request=f'{{"first_name": "{name}", "email": "{email}"}}'.encode()
+            ),
         )
 
 
@@ -160,7 +162,8 @@ def test_sealed_bytes_of_one_subject_do_not_open_as_anothers(urls, store, scene)
     scene.create(other, "Sancho", "sancho@quixotic.example")
     with psycopg.connect(urls.superuser) as connection:
         connection.execute(
-            "UPDATE keys.subject_keys AS k SET wrapped = o.wrapped FROM keys.subject_keys o WHERE k.tenant_id = %(tenant)s"
+            "UPDATE keys.subject_keys AS k SET wrapped = o.wrapped FROM keys.subject_keys o"
+            " WHERE k.tenant_id = %(tenant)s"
             " AND o.tenant_id = %(tenant)s AND k.subject = %(subject)s AND o.subject = %(other)s",
             {"tenant": scene.tenant, "subject": scene.contact, "other": other},
         )

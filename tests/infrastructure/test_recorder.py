@@ -41,7 +41,7 @@ class TestNonInterleavingNotificationIds(_TextStreamIds, NonInterleavingNotifica
 def test_a_pool_is_shared_per_dsn(urls):
     first, second = open_recorder(urls.app, uuid4()), open_recorder(urls.app, uuid4())
 
-    assert first._database is second._database
+    assert vars(first)["_database"] is vars(second)["_database"]
 
 
 del ApplicationRecorderTestCase, NonInterleavingNotificationIDsBaseCase
