@@ -1,0 +1,135 @@
+"""Builds Litestar over an application: the list of controllers, and what surrounds them."""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+
+from litestar import Litestar
+from litestar.exceptions import HTTPException
+from prometheus_client.registry import Collector
+
+from api import (
+    accounts,
+    analytics,
+    audit,
+    auth,
+    contacts,
+    deals,
+    documentation,
+    health,
+    pipelines,
+    products,
+    search,
+    users,
+)
+from api.observing import Observing
+from api.openapi import document
+from api.operations import Operation
+from api.problems import on_http_exception, on_refused, on_store_away, on_unexpected
+from api.routing import route
+from api.services import Profiles, Services
+from application.handling import Handler
+from domain.kernel import Refused
+from infrastructure.bootstrap import Application, build
+from infrastructure.credentials import Credentials
+from infrastructure.gauges import ProjectionGauges, QueueGauges
+from infrastructure.monitor import Monitor
+from infrastructure.passwords import Passwords
+from infrastructure.postgres import Database
+from infrastructure.queue_health import Queue
+from infrastructure.sessions import Sessions
+from infrastructure.settings import Settings
+from infrastructure.telemetry import Telemetry, counted
+from infrastructure.tokens import AccessTokens
+from projections.catalogue import groups
+from projections.freshness import Freshness
+from projections.ports import NotPublished, StoreAway
+
+PREFIX = "/api/v1"
+LARGEST_BODY = 1_000_000
+
+CONTROLLERS = (auth, accounts, contacts, products, pipelines, deals, users, analytics, search, audit)
+
+OPERATIONS: Sequence[Operation] = tuple(chain.from_iterable(each.OPERATIONS for each in CONTROLLERS))
+
+
+def load(settings: Settings) -> Litestar:
+    """The API of a process of its own."""
+    application = build(settings)
+    return create(application, on_close=application.close)
+
+
+def create(application: Application, *, on_close: Callable[[], None] = lambda: None) -> Litestar:
+    """The API over an application, which stays the caller's unless `on_close` closes it."""
+    services = _services(application)
+    gauges, close_gauges = _gauges(application)
+
+    def close() -> None:
+        for threads in (services.threads, services.password_threads, services.probe_threads):
+            threads.shutdown()
+        close_gauges()
+        on_close()
+
+    app = Litestar(
+        [
+            *(route(services, operation, PREFIX) for operation in OPERATIONS),
+            *health.routes(services, gauges),
+            *documentation.routes(document(OPERATIONS, PREFIX)),
+        ],
+        exception_handlers={
+            Refused: on_refused,
+            HTTPException: on_http_exception,
+            StoreAway: on_store_away,
+            NotPublished: on_store_away,
+            Exception: on_unexpected,
+        },
+        openapi_config=None,
+        logging_config=None,
+        request_max_body_size=LARGEST_BODY,
+        on_shutdown=[close],
+    )
+    app.asgi_handler = Observing(app.asgi_handler, services.telemetry)
+    return app
+
+
+def _services(application: Application) -> Services:
+    settings, database, telemetry = application.settings, application.database, Telemetry()
+    store = counted(application.store, telemetry)
+    access_tokens = AccessTokens(settings.jwt_secret.get_secret_value())
+    sessions = Sessions(database, access_tokens)
+    return Services(
+        settings=settings,
+        database=database,
+        store=store,
+        keys=application.store,
+        handler=Handler(store, application.announcements),
+        profiles=Profiles(application.tenancy, time.monotonic),
+        sessions=sessions,
+        credentials=Credentials(database, store, application.tenancy, sessions, Passwords()),
+        access_tokens=access_tokens,
+        freshness=Freshness(database, application.search, application.positions),
+        search=application.search,
+        trail=application.trail,
+        telemetry=telemetry,
+        dependencies={
+            "postgresql": database.ping,
+            "redis": application.redis.ping,
+            "search": application.search.ping,
+            "audit": application.trail.ping,
+        },
+        threads=ThreadPoolExecutor(settings.api_threads, "requests"),
+        password_threads=ThreadPoolExecutor(4, "passwords"),
+        probe_threads=ThreadPoolExecutor(4, "probes"),
+    )
+
+
+def _gauges(application: Application) -> tuple[list[Collector], Callable[[], None]]:
+    """What /metrics reads when it is asked, and how to close it. Without the monitor's role there are no lags."""
+    settings = application.settings
+    queue: Collector = QueueGauges(Queue(application.redis, prefix=settings.redis_prefix))
+    if settings.database_monitor_url is None:
+        return [queue], lambda: None
+    named = groups(application.database, application.search, application.trail)
+    monitor = Monitor(Database(settings.database_monitor_url.get_secret_value(), connections=1), named)
+    return [ProjectionGauges(monitor), queue], monitor.close

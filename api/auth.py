@@ -1,0 +1,185 @@
+"""Logging in, staying so, and out again."""
+
+import ipaddress
+from typing import Annotated, Any
+from uuid import UUID
+
+from msgspec import Meta, Struct
+
+from api.operations import Call, Operation
+from domain.identity.events import UserPersonal
+from domain.kernel import Refused
+from domain.permissions import Role
+from infrastructure.credentials import WrongCredentials, WrongPassword
+from infrastructure.passwords import LONGEST, WeakPassword
+from infrastructure.sessions import Tokens
+from infrastructure.tokens import InvalidToken
+
+Password = Annotated[str, Meta(max_length=LONGEST)]
+
+
+class LogIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who logs in where: `tenant` is a subdomain or an id, else the host's first label, else the default tenant."""
+
+    email: Annotated[str, Meta(max_length=254)]
+    password: Password
+    tenant: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
+
+
+class Refresh(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A refresh token, to be used up."""
+
+    refresh_token: Annotated[str, Meta(max_length=500)]
+
+
+class ChangePassword(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The present password, and the one to be."""
+
+    old_password: Password
+    new_password: str
+
+
+class TenantOfMine(Struct, frozen=True, kw_only=True):
+    """The tenant that a user belongs to."""
+
+    id: UUID
+    name: str
+    subdomain: str
+    time_zone: str
+
+
+class Myself(Struct, frozen=True, kw_only=True):
+    """Who is logged in, and what they may do."""
+
+    id: UUID
+    first_name: str | None
+    last_name: str | None
+    email: str | None
+    role: Role
+    permissions: list[str]
+    tenant: TenantOfMine
+
+
+def log_in(call: Call[LogIn, Any]) -> Tokens:
+    """Starts a session. Raises WrongCredentials."""
+    services = call.services
+    named = [call.body.tenant] if call.body.tenant else _tenants_by_host(call)
+    try:
+        tokens = services.credentials.log_in(named, call.body.email, call.body.password)
+    except Refused as refused:
+        services.telemetry.log_ins.labels(refused.code).inc()
+        raise
+    services.telemetry.log_ins.labels("ok").inc()
+    return tokens
+
+
+def _tenants_by_host(call: Call[Any, Any]) -> list[str]:
+    """The host's first label where it can be a subdomain, then the default tenant."""
+    host = call.received.host.rpartition(":")[0] or call.received.host
+    label, _, domain = host.partition(".")
+    named = [label] if domain and not _is_address(host) else []
+    default = call.services.settings.default_tenant
+    return [*named, default] if default else named
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+def refresh(call: Call[Refresh, Any]) -> Tokens:
+    """Renews a session. Raises InvalidToken."""
+    return call.services.sessions.renew(call.body.refresh_token)
+
+
+def log_out(call: Call[None, Any]) -> None:
+    """Ends the session."""
+    call.services.sessions.end(call.principal.tenant, call.principal.session)
+
+
+def change_password(call: Call[ChangePassword, Any]) -> Tokens:
+    """Sets the password that the user chose, and ends their other sessions. Raises WrongPassword or WeakPassword."""
+    return call.services.credentials.change(call.principal, call.body.old_password, call.body.new_password)
+
+
+def myself(call: Call[None, Any]) -> Myself:
+    """Who is logged in, as the log has it: a new user may be asked about before any projection knows them."""
+    principal = call.principal
+    tenant = call.services.profiles.of(principal.tenant)
+    state = call.services.handler.present(principal.tenant, "user", principal.user).state
+    personal = state.personal if isinstance(state.personal, UserPersonal) else None
+    return Myself(
+        id=principal.user,
+        first_name=personal.first_name if personal else None,
+        last_name=personal.last_name if personal else None,
+        email=personal.email if personal else None,
+        role=principal.role,
+        permissions=sorted(principal.permissions),
+        tenant=TenantOfMine(id=tenant.id, name=tenant.name, subdomain=tenant.subdomain, time_zone=tenant.time_zone),
+    )
+
+
+OPERATIONS: list[Operation] = [
+    Operation(
+        method="POST",
+        path="/auth/login",
+        name="log-in",
+        summary="Log in with an e-mail address and a password.",
+        tag="auth",
+        run=log_in,
+        body=LogIn,
+        answer=Tokens,
+        public=True,
+        hashes=True,
+        refuses=(WrongCredentials,),
+        example={"email": "ada@example.com", "password": "correct horse battery staple", "tenant": "acme"},
+    ),
+    Operation(
+        method="POST",
+        path="/auth/refresh",
+        name="refresh",
+        summary="Get new tokens for a refresh token, which is used up. Using it again ends the session.",
+        tag="auth",
+        run=refresh,
+        body=Refresh,
+        answer=Tokens,
+        public=True,
+        refuses=(InvalidToken,),
+        example={"refresh_token": "AZAAAAAAcACAAAAAAAAAAQ…"},
+    ),
+    Operation(
+        method="POST",
+        path="/auth/logout",
+        name="log-out",
+        summary="End this session: its tokens are worth nothing from now on.",
+        tag="auth",
+        run=log_out,
+        answer=None,
+        status=204,
+    ),
+    Operation(
+        method="POST",
+        path="/auth/change-password",
+        name="change-password",
+        summary="Choose another password. All sessions end; the answer starts a new one.",
+        tag="auth",
+        run=change_password,
+        body=ChangePassword,
+        answer=Tokens,
+        hashes=True,
+        refuses=(WrongPassword, WeakPassword),
+        example={"old_password": "correct horse battery staple", "new_password": "purple monkey dishwasher"},
+    ),
+    Operation(
+        method="GET",
+        path="/auth/me",
+        name="myself",
+        summary="Who is logged in, with their permissions and their tenant.",
+        tag="auth",
+        run=myself,
+        answer=Myself,
+    ),
+]

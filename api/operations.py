@@ -1,0 +1,110 @@
+"""An operation is one method of one address. From this table come the routes and the OpenAPI description."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar
+from uuid import UUID
+
+from msgspec import Struct
+from uuid_utils.compat import uuid7
+
+from api.services import Services
+from application.handling import Sender
+from domain.kernel import Refused
+from infrastructure.sessions import Principal
+from infrastructure.tokens import InvalidToken
+from projections.viewer import Viewer
+
+B = TypeVar("B")
+Q = TypeVar("Q")
+Method = Literal["GET", "POST", "PATCH", "DELETE"]
+
+
+class Empty(Struct, frozen=True, forbid_unknown_fields=True):
+    """Nothing is asked for."""
+
+
+class Reply(Struct, frozen=True, kw_only=True):
+    """An answer that says more than its body."""
+
+    body: Any = None
+    headers: Mapping[str, str] = {}
+
+
+class Operation(Struct, frozen=True, kw_only=True):
+    """One thing that can be asked for. `run` answers it, and may block: it runs in a thread.
+
+    `path` is below the prefix; `{id:uuid}` in it is the record. `waits` names the projections that must have passed
+    the reader's own last write. `body` None means that none is read; `answer` None that there is none.
+    """
+
+    method: Method
+    path: str
+    name: str
+    summary: str
+    tag: str
+    run: Callable[["Call[Any, Any]"], Any]
+    answer: Any
+    status: int = 200
+    body: type[Struct] | None = None
+    query: type[Struct] = Empty
+    permission: str | None = None
+    public: bool = False
+    hashes: bool = False
+    waits: Sequence[str] = ()
+    commands: bool = False
+    creates: bool = False
+    refuses: Sequence[type[Refused]] = ()
+    example: Any = None
+    answer_example: Any = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Call(Generic[B, Q]):
+    """One request for an operation, understood."""
+
+    services: Services
+    operation: Operation
+    received: "Received"
+    bearer: Principal | None
+    time_zone: str
+    body: B
+    query: Q
+
+    @property
+    def principal(self) -> Principal:
+        """Who asks; operations that aren't public have one."""
+        if self.bearer is None:
+            raise InvalidToken("This needs an access token.")
+        return self.bearer
+
+    @property
+    def viewer(self) -> Viewer:
+        """Who reads: everyone sees all records of their tenant."""
+        return Viewer(tenant=self.principal.tenant, user=self.principal.user, time_zone=self.time_zone)
+
+    @property
+    def sender(self) -> Sender:
+        """Who sends a command."""
+        return Sender(
+            tenant=self.principal.tenant,
+            actor=f"user-{self.principal.user}",
+            permissions=self.principal.permissions,
+            correlation=uuid7(),
+            request=self.received.request_id,
+            address=self.received.address,
+        )
+
+
+class Received(Struct, frozen=True, kw_only=True):
+    """A request as it came in."""
+
+    path: str
+    record: UUID
+    query: Sequence[tuple[str, str]]
+    raw: bytes
+    host: str
+    request_id: str | None
+    address: str | None
+    if_match: int | None
+    idempotency_key: str | None

@@ -1,0 +1,164 @@
+"""Every error as problem+json (RFC 9457), and the one table of statuses."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+from msgspec import Struct
+
+import domain.contacts.commands as contacts
+import domain.deals.commands as deals
+import domain.pipelines.commands as pipelines
+from api import refusals
+from application import handling
+from domain import kernel
+from domain.kernel import Refused
+from infrastructure.credentials import WrongCredentials, WrongPassword
+from infrastructure.passwords import WeakPassword
+from infrastructure.tokens import InvalidToken
+from projections.deals.pipeline import InTheFuture
+from projections.pages import InvalidCursor, InvalidSort
+from projections.ports import NotPublished, StoreAway
+
+PROBLEM_JSON = "application/problem+json"
+
+STATUS: Mapping[type[Refused], int] = {
+    refusals.MalformedJson: 400,
+    refusals.MalformedHeader: 400,
+    refusals.NotAuthenticated: 401,
+    InvalidToken: 401,
+    WrongCredentials: 401,
+    handling.Forbidden: 403,
+    kernel.NotFound: 404,
+    refusals.NoSuchRoute: 404,
+    refusals.MethodNotAllowed: 405,
+    handling.TooManyConflicts: 409,
+    handling.AlreadyTaken: 409,
+    kernel.AlreadyExists: 409,
+    kernel.Archived: 409,
+    kernel.PersonalDataErased: 409,
+    kernel.PersonalDataSealed: 409,
+    deals.DealNotOpen: 409,
+    deals.DealNotClosed: 409,
+    pipelines.DefaultPipelineNeeded: 409,
+    handling.VersionMismatch: 412,
+    refusals.TooLarge: 413,
+    refusals.UnsupportedMediaType: 415,
+    refusals.InvalidRequest: 422,
+    handling.IdempotencyKeyReused: 422,
+    kernel.Invalid: 422,
+    kernel.UnknownReference: 422,
+    kernel.ReferenceArchived: 422,
+    kernel.HierarchyCycle: 422,
+    handling.TooDeep: 422,
+    contacts.EmailOrPhoneRequired: 422,
+    deals.LostReasonRequired: 422,
+    deals.DealValueRequired: 422,
+    deals.NoSuchStage: 422,
+    deals.NoDefaultPipeline: 422,
+    InTheFuture: 422,
+    InvalidCursor: 422,
+    InvalidSort: 422,
+    WeakPassword: 422,
+    WrongPassword: 422,
+}
+
+_OF_HTTP: Mapping[int, tuple[type[Refused], str]] = {
+    400: (refusals.MalformedJson, "The request can't be understood."),
+    404: (refusals.NoSuchRoute, "There is nothing at this address."),
+    405: (refusals.MethodNotAllowed, "This address does not take that method."),
+    413: (refusals.TooLarge, "The body is too large."),
+    415: (refusals.UnsupportedMediaType, "Send JSON."),
+}
+
+_log = logging.getLogger("clientforge.api")
+
+
+class Problem(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An error. `code` is stable, and `type` leads to what it means; `errors` point to each bad field."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    errors: Sequence[refusals.Fault] = ()
+    details: Mapping[str, Any] = {}
+    request_id: str | None = None
+
+
+def problem_of(refused: Refused, request_id: str | None = None) -> Problem:
+    """A refusal as a problem. Raises KeyError for a class without a status."""
+    faults: Sequence[refusals.Fault] = ()
+    if isinstance(refused, refusals.InvalidRequest):
+        faults = refused.faults
+    elif refused.field is not None:
+        faults = (refusals.Fault(refused.field, refused.message),)
+    return Problem(
+        type=f"/api/docs#{refused.code}",
+        title=title_of(type(refused)),
+        status=STATUS[type(refused)],
+        code=refused.code,
+        detail=refused.message,
+        errors=faults,
+        details=refused.details,
+        request_id=request_id,
+    )
+
+
+def title_of(refused: type[Refused]) -> str:
+    """What a kind of refusal means: the first line of its docstring."""
+    return (refused.__doc__ or refused.code).splitlines()[0]
+
+
+def on_refused(request: Request[Any, Any, Any], refused: Refused) -> Response[bytes]:
+    """Answers what the rules don't allow."""
+    headers = {"WWW-Authenticate": "Bearer"} if STATUS.get(type(refused)) == 401 else {}
+    return _response(problem_of(refused, _id_of(request)), headers)
+
+
+def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    """Answers what Litestar refuses by itself: unknown routes and methods, bodies that are too large."""
+    if error.status_code not in _OF_HTTP:
+        return on_unexpected(request, error)
+    kind, message = _OF_HTTP[error.status_code]
+    return _response(problem_of(kind(message), _id_of(request)), dict(error.headers or {}))
+
+
+def on_store_away(request: Request[Any, Any, Any], error: StoreAway | NotPublished) -> Response[bytes]:
+    """Answers while something that the request needs is away."""
+    _log.warning("%s: %s", type(error).__name__, error, extra={"request": _id_of(request)})
+    problem = Problem(
+        type="/api/docs#unavailable",
+        title="A store that the request needs can't be reached, or is not ready yet.",
+        status=503,
+        code="unavailable",
+        detail="Try again in a moment.",
+        request_id=_id_of(request),
+    )
+    return _response(problem, {"Retry-After": "1"})
+
+
+def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Answers a fault of ours without its details; they are in the log, under the request's id."""
+    _log.error("unexpected error", exc_info=error, extra={"request": _id_of(request)})
+    problem = Problem(
+        type="/api/docs#internal_error",
+        title="A fault of the server.",
+        status=500,
+        code="internal_error",
+        detail="Something went wrong on our side. The log tells more under this request's id.",
+        request_id=_id_of(request),
+    )
+    return _response(problem, {})
+
+
+def _id_of(request: Request[Any, Any, Any]) -> str | None:
+    return request.scope.get("state", {}).get("request_id")
+
+
+def _response(problem: Problem, headers: dict[str, str]) -> Response[bytes]:
+    return Response(msgspec.json.encode(problem), status_code=problem.status, media_type=PROBLEM_JSON, headers=headers)

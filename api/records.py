@@ -1,0 +1,137 @@
+"""What every kind of record has over HTTP: create, list, get, edit, archive, restore, and what happened to it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from api.commands import change, creation
+from api.headers import etag
+from api.operations import Call, Operation, Reply
+from api.pages import WhichPage, next_page, page_request, with_page
+from domain.kernel import Command, NotFound, Refused
+from projections.directories import Directory, Record
+from projections.history import Version, history
+from projections.pages import InvalidCursor, InvalidSort, Page
+from projections.timeline import Happening, timeline
+
+
+class Records(Struct, frozen=True, kw_only=True):
+    """A kind of record at `/{path}`. `example` is a body that creates one, `edit_example` one that edits it."""
+
+    path: str
+    entity: str
+    directory: Directory[Any, Any]
+    row: type[Record]
+    create: type[Command]
+    edit: type[Command]
+    archive: type[Command]
+    restore: type[Command]
+    example: Mapping[str, Any]
+    edit_example: Mapping[str, Any]
+    refuses: Sequence[type[Refused]] = ()
+
+    def operations(self) -> list[Operation]:
+        """All operations, the verbs of its own aside."""
+        return [
+            creation(self.path, self.entity, self.create, example=self.example, refuses=self.refuses),
+            self._list(),
+            self._get(),
+            change(
+                "PATCH",
+                self.path,
+                self.entity,
+                self.edit,
+                name="edit",
+                example=self.edit_example,
+                refuses=self.refuses,
+            ),
+            change("DELETE", self.path, self.entity, self.archive, name="archive"),
+            self.verb("restore", self.restore),
+            self._timeline(),
+            self._history(),
+        ]
+
+    def verb(
+        self, name: str, command: type[Command], *, example: Any = None, refuses: Sequence[type[Refused]] = ()
+    ) -> Operation:
+        """`POST /{path}/{id}/{name}`: a command that is more than an edit."""
+        return change("POST", self.path, self.entity, command, verb=name, example=example, refuses=refuses)
+
+    def _get(self) -> Operation:
+        def run(call: Call[None, Any]) -> Reply:
+            row: Record = self.directory.get(call.services.database, call.viewer, call.received.record)
+            return Reply(body=row, headers={"ETag": etag(row.version)})
+
+        return self._reading(
+            "",
+            f"get-{self.entity}",
+            f"One {self.entity}, archived or not.",
+            run=run,
+            answer=self.row,
+            waits=(self.directory.name,),
+            refuses=(NotFound,),
+        )
+
+    def _list(self) -> Operation:
+        filters = self.directory.filters
+
+        def run(call: Call[None, Any]) -> Reply:
+            wanted = filters(**{name: getattr(call.query, name) for name in filters.__struct_fields__})
+            page = self.directory.page(call.services.database, call.viewer, wanted, page_request(call.query))
+            return next_page(call, page)
+
+        return Operation(
+            method="GET",
+            path=f"/{self.path}",
+            name=f"list-{self.path}",
+            summary=f"A page of {self.path}. The value `any` lifts a filter that is set unless told otherwise.",
+            tag=self.path,
+            run=run,
+            answer=Page[self.row],  # type: ignore[name-defined]
+            query=with_page(filters.__name__, filters),
+            permission=f"{self.entity}:read",
+            waits=(self.directory.name,),
+            refuses=(InvalidCursor, InvalidSort),
+        )
+
+    def _timeline(self) -> Operation:
+        def run(call: Call[None, Any]) -> Reply:
+            asked, services = page_request(call.query), call.services
+            page = timeline(services.database, call.viewer, self.entity, call.received.record, asked)
+            return next_page(call, page)
+
+        return self._reading(
+            "/timeline",
+            f"timeline-of-{self.entity}",
+            f"What happened to this {self.entity} and around it, newest first.",
+            run=run,
+            answer=Page[Happening],
+            query=WhichPage,
+            waits=("timeline",),
+            refuses=(NotFound, InvalidCursor, InvalidSort),
+        )
+
+    def _history(self) -> Operation:
+        def run(call: Call[None, Any]) -> Page[Version]:
+            return history(call.services.store, call.viewer, self.entity, call.received.record)
+
+        return self._reading(
+            "/history",
+            f"history-of-{self.entity}",
+            f"Each version of this {self.entity}: who made it, when, and which fields became what.",
+            run=run,
+            answer=Page[Version],
+            refuses=(NotFound,),
+        )
+
+    def _reading(self, below: str, name: str, summary: str, **others: Any) -> Operation:
+        return Operation(
+            method="GET",
+            path=f"/{self.path}/{{id:uuid}}{below}",
+            name=name,
+            summary=summary,
+            tag=self.path,
+            permission=f"{self.entity}:read",
+            **others,
+        )

@@ -1,0 +1,66 @@
+"""What HTTP itself refuses, before a command or query is understood."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from domain.kernel import Refused
+
+
+class Fault(Struct, frozen=True):
+    """One bad field of a request: the JSON pointer to it, and what would be right."""
+
+    pointer: str
+    detail: str
+
+
+class MalformedJson(Refused):
+    """The body is no JSON text."""
+
+    code = "malformed_json"
+
+
+class InvalidRequest(Refused):
+    """Fields of the request are missing, unknown, or of the wrong kind."""
+
+    code = "invalid_request"
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__("The request has a bad field." if len(faults) == 1 else "The request has bad fields.")
+        self.faults = faults
+
+
+class MalformedHeader(Refused):
+    """A header doesn't say what it should."""
+
+    code = "malformed_header"
+
+
+class NotAuthenticated(Refused):
+    """The request needs an access token and has none."""
+
+    code = "not_authenticated"
+
+
+class NoSuchRoute(Refused):
+    """Nothing is at this address."""
+
+    code = "no_such_route"
+
+
+class MethodNotAllowed(Refused):
+    """The address is there, but not for this method."""
+
+    code = "method_not_allowed"
+
+
+class TooLarge(Refused):
+    """The body is larger than any request has to be."""
+
+    code = "too_large"
+
+
+class UnsupportedMediaType(Refused):
+    """The body is not JSON."""
+
+    code = "unsupported_media_type"

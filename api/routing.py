@@ -1,0 +1,108 @@
+"""From a request to an operation, and back with its answer: authenticate, wait, decode, one call, encode."""
+
+import asyncio
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from litestar import Request, Response
+from litestar.handlers import HTTPRouteHandler
+
+from api.decoding import decoded, parsed
+from api.headers import STALE, bearer_token, check_is_json, idempotency_key, if_match, min_position
+from api.operations import Call, Operation, Received, Reply
+from api.services import Services
+from application.handling import Forbidden
+from domain.kernel import NotFound
+from infrastructure.sessions import Principal
+from infrastructure.tokens import Claims, InvalidToken
+
+_NO_RECORD = UUID(int=0)
+
+
+def route(services: Services, operation: Operation, prefix: str) -> HTTPRouteHandler:
+    """The route of an operation."""
+
+    async def answer(request: Request[Any, Any, Any]) -> Response[bytes]:
+        claims = None if operation.public else services.access_tokens.read(bearer_token(request.headers))
+        received = await _received(request, operation)
+        stale = operation.waits and claims is not None and await _is_stale(services, operation, claims, request)
+        threads = services.password_threads if operation.hashes else services.threads
+        loop = asyncio.get_running_loop()
+        content, headers = await loop.run_in_executor(
+            threads, partial(_answered, services, operation, claims, received)
+        )
+        if stale:
+            headers[STALE] = "true"
+            services.telemetry.stale_reads.labels(operation.path).inc()
+        return Response(
+            content, status_code=operation.status, media_type="application/json" if content else None, headers=headers
+        )
+
+    return HTTPRouteHandler(
+        prefix + operation.path, http_method=operation.method, status_code=200, include_in_schema=False
+    )(answer)
+
+
+async def _is_stale(services: Services, operation: Operation, claims: Claims, request: Request[Any, Any, Any]) -> bool:
+    """Waits for the reader's own last write, and the position that the request demands; whether it was in vain."""
+    demanded = min_position(request.headers)
+    wanted = max(demanded, await services.freshness.required(claims.tenant, claims.user))
+    patience = services.settings.read_your_writes_seconds
+    return not await services.freshness.wait(claims.tenant, operation.waits, wanted, patience)
+
+
+async def _received(request: Request[Any, Any, Any], operation: Operation) -> Received:
+    raw = b""
+    if operation.body is not None and (raw := await request.body()):
+        check_is_json(request.headers)
+    return Received(
+        path=request.scope["path"],
+        record=request.path_params.get("id", _NO_RECORD),
+        query=tuple(request.query_params.multi_items()),
+        raw=raw,
+        host=request.headers.get("host", ""),
+        request_id=request.scope["state"].get("request_id"),
+        address=request.scope["client"][0] if request.scope["client"] else None,
+        if_match=if_match(request.headers) if operation.commands and not operation.creates else None,
+        idempotency_key=idempotency_key(request.headers) if operation.method == "POST" else None,
+    )
+
+
+def _answered(
+    services: Services, operation: Operation, claims: Claims | None, received: Received
+) -> tuple[bytes, dict[str, str]]:
+    """The body and headers of the answer. Raises a Refused."""
+    bearer, time_zone = _authenticated(services, operation, claims)
+    query = received.query
+    if bearer is not None and ("owner", "me") in query:
+        query = [("owner", str(bearer.user)) if each == ("owner", "me") else each for each in query]
+    call = Call(
+        services=services,
+        operation=operation,
+        received=received,
+        bearer=bearer,
+        time_zone=time_zone,
+        body=decoded(operation.body, received.raw) if operation.body else None,
+        query=parsed(operation.query, query),
+    )
+    answer = operation.run(call)
+    reply = answer if isinstance(answer, Reply) else Reply(body=answer)
+    return b"" if operation.answer is None else msgspec.json.encode(reply.body), dict(reply.headers)
+
+
+def _authenticated(services: Services, operation: Operation, claims: Claims | None) -> tuple[Principal | None, str]:
+    """Who asks, with the rights that they have now, and their tenant's time zone. Raises InvalidToken or Forbidden."""
+    if claims is None:
+        return None, "UTC"
+    bearer = services.sessions.principal(claims)
+    try:
+        profile = services.profiles.of(claims.tenant)
+    except NotFound:
+        raise InvalidToken("This token's tenant is not there.") from None
+    if not profile.active:
+        raise InvalidToken("This tenant is deactivated.")
+    if operation.permission is not None and operation.permission not in bearer.permissions:
+        raise Forbidden(f"This needs the permission {operation.permission}.")
+    return bearer, profile.time_zone

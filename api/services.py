@@ -1,0 +1,67 @@
+"""What the handlers of one process share."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from uuid import UUID
+
+from application.handling import Handler
+from application.ports import EventStore
+from application.tenancy import Tenancy, TenantProfile
+from infrastructure.credentials import Credentials
+from infrastructure.postgres import Database
+from infrastructure.sessions import Sessions
+from infrastructure.settings import Settings
+from infrastructure.telemetry import Telemetry
+from infrastructure.tokens import AccessTokens
+from projections.audit.trail import KeyReader
+from projections.freshness import Freshness
+from projections.ports import AuditTrail, SearchIndex
+
+PROFILE_SECONDS = 5.0
+"""How long a process may go on with what it knows of a tenant: its time zone, and whether it is active."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """Everything that a handler may call. `dependencies` are what /ready asks, by name."""
+
+    settings: Settings
+    database: Database
+    store: EventStore
+    keys: KeyReader
+    handler: Handler
+    profiles: "Profiles"
+    sessions: Sessions
+    credentials: Credentials
+    access_tokens: AccessTokens
+    freshness: Freshness
+    search: SearchIndex
+    trail: AuditTrail
+    telemetry: Telemetry
+    dependencies: Mapping[str, Callable[[], object]]
+    threads: ThreadPoolExecutor
+    """Runs handlers."""
+    password_threads: ThreadPoolExecutor
+    """Runs handlers that hash passwords: a flood of log-ins leaves the others alone."""
+    probe_threads: ThreadPoolExecutor
+    """Asks dependencies how they are, even while all handlers wait for them."""
+
+
+class Profiles:
+    """Tenants' profiles, kept for some seconds: every request needs one, and reading it takes two round trips."""
+
+    def __init__(self, tenancy: Tenancy, clock: Callable[[], float], seconds: float = PROFILE_SECONDS) -> None:
+        self._tenancy = tenancy
+        self._clock = clock
+        self._seconds = seconds
+        self._known: dict[UUID, tuple[float, TenantProfile]] = {}
+
+    def of(self, tenant: UUID) -> TenantProfile:
+        """A tenant's profile. Raises NotFound."""
+        known = self._known.get(tenant)
+        if known is not None and self._clock() < known[0]:
+            return known[1]
+        profile = self._tenancy.profile(tenant)
+        self._known[tenant] = self._clock() + self._seconds, profile
+        return profile

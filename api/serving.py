@@ -1,0 +1,62 @@
+"""`clientforge serve`: Granian with API_PROCESSES processes, each with an application of its own."""
+
+import ctypes
+import multiprocessing
+import os
+import signal
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from granian.constants import HTTPModes, Interfaces
+from granian.log import LogLevels
+from granian.server import Server
+
+from api.logs import logging_as_json
+from infrastructure.settings import Settings
+
+if TYPE_CHECKING:
+    from litestar import Litestar
+
+_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of <linux/prctl.h>
+
+
+def run(settings: Settings) -> None:
+    """Serves until a signal ends it. What the processes count is in a directory of its own, which goes with them."""
+    # The workers make their own pools and threads: nothing of this process may be copied into them.
+    multiprocessing.set_start_method("spawn", force=True)
+    with tempfile.TemporaryDirectory(prefix="clientforge-metrics-") as counts:
+        server = Server(
+            "api.app:load",
+            address=settings.host,
+            port=settings.port,
+            interface=Interfaces.ASGI,
+            http=HTTPModes.http1,
+            websockets=False,
+            workers=settings.api_processes,
+            respawn_failed_workers=True,
+            workers_kill_timeout=15,
+            log_level=LogLevels(settings.log_level),
+            log_dictconfig=logging_as_json(settings.log_level),
+            process_name=None,
+        )
+        server.serve(target_loader=partial(_load, settings, Path(counts), os.getpid()), wrap_loader=False)
+
+
+def _load(settings: Settings, counts: Path, parent: int) -> "Litestar":
+    """The API of a worker."""
+    _end_with(parent)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(counts)
+    from api.app import load  # noqa: PLC0415 - the counters look for their directory when they are imported
+
+    return load(settings)
+
+
+def _end_with(parent: int) -> None:
+    """Ends this worker when the server dies without having stopped it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGTERM)
+        if os.getppid() != parent:
+            sys.exit("the server has gone")

@@ -1,0 +1,91 @@
+"""Users over HTTP. Their passwords are set here, and kept apart from the log."""
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct, structs
+
+from api.commands import carried_out
+from api.operations import Call, Operation, Reply
+from api.records import Records
+from application.handling import Outcome, TooDeep
+from domain.identity.commands import ActivateUser, ChangeUserRole, CreateUser, DeactivateUser, EditUser
+from domain.kernel import HierarchyCycle, NotFound, PersonalDataErased
+from infrastructure.passwords import WeakPassword, check_password
+from projections.identity.directory import USERS, UserRow
+
+RECORDS = Records(
+    path="users",
+    entity="user",
+    directory=USERS,
+    row=UserRow,
+    create=CreateUser,
+    edit=EditUser,
+    archive=DeactivateUser,
+    restore=ActivateUser,
+    refuses=(HierarchyCycle, TooDeep, PersonalDataErased),
+    example={"first_name": "Grace", "last_name": "Hopper", "email": "grace@example.com", "role": "rep"},
+    edit_example={"office": "Arlington", "phone": None},
+)
+
+NewUser = msgspec.defstruct(
+    "NewUser",
+    [
+        *((each.name, each.type, *(() if each.required else (each.default,))) for each in structs.fields(CreateUser)),
+        ("password", str | None, None),
+    ],
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+)
+NewUser.__doc__ = "A user to be created, and perhaps their first password."
+
+
+class SetPassword(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Give a user another password, and end their sessions."""
+
+    password: str
+
+
+def create(call: Call[Any, Any]) -> Reply:
+    """Creates a user. A repetition of the request sets the password too, unless the first one came to it."""
+    password: str | None = call.body.password
+    if password is not None:
+        check_password(password, "/password")
+    command = CreateUser(**{name: getattr(call.body, name) for name in CreateUser.__struct_fields__})
+    reply = carried_out(call, "user", command, creates=True)
+    if password is not None:
+        outcome: Outcome = reply.body
+        call.services.credentials.set_first(call.principal.tenant, outcome.id, password)
+    return reply
+
+
+def set_password(call: Call[SetPassword, Any]) -> None:
+    """Gives a user another password. Raises NotFound or WeakPassword."""
+    call.services.credentials.set(call.principal.tenant, call.received.record, call.body.password)
+
+
+_CREATE, *_OTHERS = RECORDS.operations()
+
+OPERATIONS: list[Operation] = [
+    structs.replace(_CREATE, run=create, body=NewUser, hashes=True, refuses=(*_CREATE.refuses, WeakPassword)),
+    *_OTHERS,
+    RECORDS.verb("role", ChangeUserRole, example={"role": "manager"}),
+    RECORDS.verb("deactivate", DeactivateUser),
+    RECORDS.verb("activate", ActivateUser),
+    Operation(
+        method="POST",
+        path="/users/{id:uuid}/set-password",
+        name="set-password-of-user",
+        summary="Give a user another password, and end their sessions.",
+        tag="users",
+        run=set_password,
+        body=SetPassword,
+        answer=None,
+        status=204,
+        permission="user:manage",
+        hashes=True,
+        refuses=(NotFound, WeakPassword),
+        example={"password": "correct horse battery staple"},
+    ),
+]

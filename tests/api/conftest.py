@@ -1,0 +1,70 @@
+"""The API in this process, over real stores, with a worker that projects what it appends."""
+
+import secrets
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from dramatiq import Worker
+from litestar.testing import TestClient
+
+from api.app import create
+from infrastructure.bootstrap import Application, build
+from infrastructure.settings import Settings
+from tests.api.stand import Company, company
+from tests.fixtures import MASTER_KEY
+
+
+@pytest.fixture(scope="session")
+def api_settings(urls, redis_url) -> Settings:
+    """The settings of this run's API; its keys in Redis have a prefix of their own."""
+    return Settings.load(
+        _env_file=None,
+        environment="test",
+        database_url=urls.app,
+        database_owner_url=urls.owner,
+        database_monitor_url=urls.monitor,
+        redis_url=redis_url,
+        redis_prefix=f"{{{secrets.token_hex(4)}}}",
+        jwt_secret="a secret of at least 32 characters",
+        master_key=MASTER_KEY,
+        database_connections=8,
+        api_threads=8,
+    )
+
+
+@pytest.fixture(scope="session")
+def application(api_settings) -> Iterator[Application]:
+    """The application, and a worker in threads."""
+    application = build(api_settings)
+    worker = Worker(application.broker, worker_timeout=20, worker_threads=2)
+    worker.start()
+    yield application
+    application.engine.stop()
+    worker.stop()
+    application.close()
+
+
+@pytest.fixture(scope="session")
+def client(application) -> Iterator[TestClient[Any]]:
+    """A client of the API, without credentials."""
+    with TestClient(create(application), raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def acme(application, client) -> Company:
+    """A company that tests share: they add to it, and change nobody's rights."""
+    return company(application, client)
+
+
+@pytest.fixture(scope="session")
+def rival(application, client) -> Company:
+    """Another company, whose records are none of acme's business."""
+    return company(application, client)
+
+
+@pytest.fixture
+def startup(application, client) -> Company:
+    """A company of one test alone."""
+    return company(application, client)
