@@ -53,11 +53,15 @@ def _database_is_named() -> bool:
 
 @contextmanager
 def application(data_dir: Path | None = None) -> Iterator["Application"]:
-    """The application over the system that a command works on."""
+    """The application over the system that a command works on. Raises psycopg.OperationalError at once without one."""
+    import psycopg
+
     from infrastructure.bootstrap import build
 
-    logging.basicConfig(level=logging.ERROR, format="%(message)s")
-    built = build(settings(data_dir))
+    logging.disable(logging.WARNING)  # what matters of it ends up in the command's one sentence
+    found = settings(data_dir)
+    psycopg.connect(found.database_url.get_secret_value(), connect_timeout=5).close()  # a pool would try for long
+    built = build(found)
     try:
         yield built
     finally:

@@ -1,0 +1,90 @@
+"""Migrations, tenants and first users."""
+
+import psycopg
+
+from tests.commandline.conftest import Run, done, refused
+from tests.fixtures import PASSWORDS
+
+STRONG = "a long enough password"
+
+
+def test_a_dry_run_prints_the_sql_and_runs_none_of_it(run: Run, postgres):
+    urls = _empty(postgres)
+
+    told = done(run("db", "migrate", "--dry-run", DATABASE_OWNER_URL=urls))
+    assert "CREATE TABLE events" in told
+    with psycopg.connect(urls) as connection:
+        assert connection.execute("SELECT to_regclass('events')").fetchone() == (None,)
+
+    assert "Applied 0001-event-log" in done(run("db", "migrate", DATABASE_OWNER_URL=urls))
+    assert "up to date" in done(run("db", "migrate", DATABASE_OWNER_URL=urls))
+    assert "Nothing to apply" in done(run("db", "migrate", "--dry-run", DATABASE_OWNER_URL=urls))
+
+
+def test_migrations_say_which_setting_they_need(run: Run):
+    assert "DATABASE_OWNER_URL" in refused(run("db", "migrate", DATABASE_OWNER_URL=None), 2)
+
+
+def test_a_tenant_is_made_with_its_time_zone_and_listed(run: Run):
+    told = done(run("tenant", "create", "Acme Inc.", "--subdomain", "acme", "--time-zone", "Europe/Berlin"))
+
+    assert "seed admin --tenant acme" in told
+    (line,) = done(run("tenant", "list")).splitlines()
+    assert line.split()[0] == "acme"
+    assert line.split()[2:] == ["Europe/Berlin", "active", "Acme", "Inc."]
+
+
+def test_a_tenant_that_cannot_be_is_refused_in_a_sentence(run: Run):
+    done(run("tenant", "create", "Acme", "--subdomain", "acme"))
+
+    assert "subdomain" in refused(run("tenant", "create", "Another", "--subdomain", "acme"), 1)
+    assert "such as 'acme'" in refused(run("tenant", "create", "Another", "--subdomain", "Not a label"), 2)
+    assert "time zone" in refused(run("tenant", "create", "B", "--subdomain", "b", "--time-zone", "Mars/Base"), 1)
+    assert "--plan" in refused(run("tenant", "create", "B", "--subdomain", "b", "--plan", "golden"), 2)
+
+
+def test_the_first_admin_gets_the_published_password_once_and_is_told_to_change_it(run: Run):
+    done(run("tenant", "create", "Acme", "--subdomain", "acme"))
+
+    first = run("seed", "admin", "--tenant", "acme")
+    again = run("seed", "admin", DEFAULT_TENANT="acme")
+
+    assert "Made the admin admin@clientforge.local" in done(first)
+    assert "CHANGE IT NOW" in first.stderr
+    assert "is there already" in done(again)
+    assert len(done(run("events", "replay", "--tenant", "acme", "--format", "ndjson")).splitlines()) == 2
+
+
+def test_production_refuses_the_published_password(run: Run):
+    done(run("tenant", "create", "Acme", "--subdomain", "acme"))
+
+    told = refused(run("seed", "admin", "--tenant", "acme", ENVIRONMENT="production"), 1)
+    assert "ENVIRONMENT=production" in told
+
+    given = {"ENVIRONMENT": "production", "CLIENTFORGE_ADMIN_PASSWORD": STRONG}
+    made = run("seed", "admin", "--tenant", "acme", "--email", "boss@acme.example", **given)
+    assert "boss@acme.example" in done(made)
+    assert "CHANGE" not in made.stderr
+
+
+def test_a_password_of_ones_own_is_long_enough_and_replaces_another_only_when_asked(run: Run):
+    done(run("tenant", "create", "Acme", "--subdomain", "acme"))
+
+    assert "12" in refused(run("seed", "admin", "--tenant", "acme", "--password", "short"), 1)
+    done(run("seed", "admin", "--tenant", "acme"))
+    assert "CHANGE IT NOW" in run("seed", "admin", "--tenant", "acme", "--password", STRONG).stderr
+    assert "CHANGE" not in run("seed", "admin", "--tenant", "acme", "--password", STRONG, "--reset").stderr
+
+
+def test_a_tenant_that_is_not_there_is_refused(run: Run):
+    assert "no tenant 'nobody'" in refused(run("seed", "admin", "--tenant", "nobody"), 1)
+    assert "--tenant" in refused(run("seed", "admin"), 2)
+
+
+def _empty(postgres) -> str:
+    """The owner's URL of a database without tables."""
+    made = postgres.database()
+    with psycopg.connect(made.superuser_url, autocommit=True) as connection:
+        connection.execute(f"GRANT ALL ON DATABASE {made.name} TO clientforge_owner")
+        connection.execute("GRANT ALL ON SCHEMA public TO clientforge_owner")
+    return made.url("clientforge_owner", PASSWORDS["clientforge_owner"])
