@@ -14,6 +14,14 @@ class StoreAway(Exception):
     """A store can't be reached or refuses work for now: try again later, park nothing."""
 
 
+class DocumentRefused(Exception):
+    """A store can't take a document, however often it is tried; the message names it."""
+
+
+class NotPublished(Exception):
+    """A tenant is searched before any generation of its index was published: an error, never a wider search."""
+
+
 class Rows(Protocol):
     """One tenant's rows of a relational read model, in one generation and one transaction.
 
@@ -54,7 +62,9 @@ class SearchDocument(Struct, frozen=True, kw_only=True):
 class SearchQuery(Struct, frozen=True, kw_only=True):
     """`text` as a person types it: whole words, and the last one perhaps unfinished.
 
-    `owners`: only records of these owners (field `owner`); None means all.
+    `filters`: fields that must have this value, or a list that holds it; numbers and booleans as JSON writes them.
+    `owners`: only records of these owners (field `owner`); None means all. `limit`: hits per entity at most.
+    `archived`: archived records too.
     """
 
     text: str
@@ -77,10 +87,13 @@ class Hit(Struct, frozen=True, kw_only=True):
 
 
 class SearchIndex(Protocol):
-    """Search, a generation of a tenant at a time. Raises StoreAway."""
+    """Search, a generation of a tenant at a time. Raises StoreAway, and DocumentRefused on writing."""
 
     def write(self, tenant: UUID, generation: int, documents: Sequence[SearchDocument]) -> None:
-        """Puts documents, by (entity, id); one whose position is not above the stored one changes nothing."""
+        """Puts documents, by (entity, id); one whose position is not above the stored one changes nothing.
+
+        Of several for one record, the one with the highest position counts.
+        """
 
     def publish(self, tenant: UUID, generation: int) -> None:
         """From now on the tenant's searches read this generation. Repeating it changes nothing."""
@@ -89,10 +102,13 @@ class SearchIndex(Protocol):
         """Makes all acknowledged writes of the tenant findable."""
 
     def search(self, tenant: UUID, query: SearchQuery) -> list[Hit]:
-        """The best hits of the published generation, per entity best first; nothing of any other tenant."""
+        """The best hits of the published generation, per entity best first; nothing of any other tenant.
+
+        A text without any letter or digit finds nothing. Raises NotPublished.
+        """
 
     def drop(self, tenant: UUID, generation: int) -> None:
-        """Forgets a generation of the tenant that is not published."""
+        """Forgets a generation of the tenant. Raises ValueError for the published one."""
 
     def documents(self, tenant: UUID, generation: int, entity: str) -> list[SearchDocument]:
         """All documents of an entity in a generation, by id: for verification and tests."""
@@ -137,7 +153,7 @@ class AuditQuery(Struct, frozen=True, kw_only=True):
 
 
 class AuditTrail(Protocol):
-    """The audit trail, a generation of a tenant at a time. Raises StoreAway."""
+    """The audit trail, a generation of a tenant at a time. Raises StoreAway, and DocumentRefused on writing."""
 
     def write(self, tenant: UUID, generation: int, documents: Sequence[AuditDocument]) -> None:
         """Adds documents, by position; one that is there already stays as it is."""
