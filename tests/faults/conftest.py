@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.faults.projectors import Projectors
 from tests.faults.stand import Stand
 from tests.faults.stores import make_tables
 
@@ -20,3 +21,12 @@ def stand(urls, heard_tables) -> Iterator[Stand]:
     stand = Stand(urls.app)
     yield stand
     stand.close()
+
+
+@pytest.fixture
+def projectors(stand, urls, redis_url) -> Iterator[Projectors]:
+    """Wake-ups, a queue and a worker around that engine."""
+    projectors = Projectors(stand, redis_url, urls.monitor)
+    yield projectors
+    projectors.forget()
+    projectors.close()

@@ -1,0 +1,168 @@
+"""Waiting for one's own writes: true when all can be read, in bounded time, without holding anything."""
+
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
+
+import pytest
+from uuid_utils.compat import uuid7
+
+from projections.freshness import Freshness
+from projections.ports import StoreAway
+from tests.faults.stand import Background, eventually
+from tests.faults.stores import TABLES
+
+FIRST, SECOND, _ = TABLES
+
+
+class Counting:
+    """The stand's database, its reads counted, and how many there are at a time."""
+
+    def __init__(self, database) -> None:
+        self._database = database
+        self.reads, self.away = 0, False
+
+    def read(self, *arguments):
+        self.reads += 1
+        if self.away:
+            raise StoreAway("told to be away")
+        return self._database.read(*arguments)
+
+
+class Nobody:
+    """Positions of which nobody knows anything."""
+
+    def of(self, tenant: UUID, user: UUID) -> int:
+        return 0
+
+
+@pytest.fixture
+def database(stand):
+    return Counting(stand.database)
+
+
+@pytest.fixture
+def freshness(stand, database):
+    return Freshness(database, stand.index, Nobody())
+
+
+def waited(freshness, tenant, names, position, timeout=2.0):
+    """The answer, and the seconds that it took."""
+    started = time.monotonic()
+    return asyncio.run(freshness.wait(tenant, names, position, timeout)), time.monotonic() - started
+
+
+def test_what_is_projected_needs_no_wait_and_after_the_first_look_no_query(stand, freshness, database, tenant):
+    stand.open(tenant, 3)
+    stand.drain(tenant)
+    assert waited(freshness, tenant, [FIRST, SECOND], 3)[0]
+    for position in (3, 2, 1, 0):
+        assert waited(freshness, tenant, [FIRST], position)[0]
+    assert database.reads == 1
+
+
+def test_a_wait_ends_when_the_last_of_the_projections_has_passed(stand, freshness, tenant):
+    stand.open(tenant, 3)
+    stand.heard[1].whims.seconds = 0.2
+    with Background(lambda: stand.drain(tenant)):
+        fresh, seconds = waited(freshness, tenant, [FIRST, SECOND], 3)
+    assert fresh
+    assert 0.15 < seconds < 1.5
+    assert stand.positions(tenant)[SECOND] == 3
+
+
+def test_a_wait_for_what_nobody_projects_ends_in_time(stand, freshness, tenant):
+    stand.open(tenant)
+    fresh, seconds = waited(freshness, tenant, [FIRST], 1, timeout=0.3)
+    assert not fresh
+    assert 0.25 < seconds < 0.6
+
+
+def test_a_parked_projection_is_not_waited_for(stand, freshness, tenant):
+    stand.heard[0].whims.poison = {2}
+    stand.open(tenant, 3)
+    eventually(lambda: stand.drain(tenant) or stand.status(tenant)[FIRST].parked_at)
+    fresh, seconds = waited(freshness, tenant, [FIRST], 3)
+    assert not fresh
+    assert seconds < 0.5
+    assert waited(freshness, tenant, [FIRST], 1)[0]
+    assert waited(freshness, tenant, [SECOND], 3)[0]
+
+
+def test_one_that_waits_longer_for_its_next_try_is_not_waited_for(stand, freshness, tenant):
+    stand.index.whims.away = True
+    stand.open(tenant)
+    stand.drain(tenant)
+    with stand.database.transaction(tenant) as transaction:
+        transaction.execute(
+            "UPDATE projection_checkpoints SET retry_at = now() + interval '30 seconds'"
+            " WHERE tenant_id = %(tenant)s AND projection = 'search'"
+        )
+    fresh, seconds = waited(freshness, tenant, ["search"], 1)
+    assert not fresh
+    assert seconds < 0.5
+
+
+def test_search_counts_when_it_is_findable_and_is_refreshed_only_for_who_waits(stand, freshness, tenant):
+    stand.open(tenant, 2)
+    stand.drain(tenant)
+    assert stand.index.refreshed == 0
+    assert waited(freshness, tenant, [FIRST], 2)[0]
+    assert stand.index.refreshed == 0
+    assert waited(freshness, tenant, ["search"], 1)[0]
+    assert len(stand.index.findable[tenant]) == 2
+    assert waited(freshness, tenant, ["search"], 2)[0]
+    assert stand.index.refreshed == 1
+
+
+def test_many_who_wait_share_looks_and_refreshes_and_hold_no_thread(stand, freshness, database, tenant):
+    stand.open(tenant)
+    stand.index.whims.seconds = 0.3
+
+    async def crowd():
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))
+        return await asyncio.gather(*(freshness.wait(tenant, [FIRST, "search"], 1, 5) for _ in range(500)))
+
+    with Background(lambda: stand.drain(tenant)):
+        started = time.monotonic()
+        assert all(asyncio.run(crowd()))
+        seconds = time.monotonic() - started
+    assert seconds < 3
+    assert database.reads < 100
+    assert stand.index.refreshed == 1
+
+
+def test_a_generation_that_is_not_published_yet_is_waited_for(stand, freshness, tenant):
+    stand.open(tenant)
+    stand.drain(tenant)
+    with stand.database.transaction(tenant) as transaction:
+        transaction.execute(
+            "UPDATE projection_checkpoints SET published = false WHERE tenant_id = %(tenant)s AND projection = 'search'"
+        )
+    assert not waited(freshness, tenant, ["search"], 1, timeout=0.2)[0]
+    stand.drain(tenant)
+    assert waited(freshness, tenant, ["search"], 1)[0]
+
+
+def test_a_store_that_is_away_makes_a_read_stale_not_an_error(stand, freshness, database, tenant):
+    stand.open(tenant)
+    database.away = True
+    assert not waited(freshness, tenant, [FIRST], 1)[0]
+
+
+def test_tenants_are_not_mixed_up(stand, freshness, tenant):
+    other = uuid7()
+    stand.open(tenant, 3)
+    stand.open(other, 3)
+    stand.drain(tenant)
+    assert waited(freshness, tenant, [FIRST], 3)[0]
+    assert not waited(freshness, other, [FIRST], 3, timeout=0.1)[0]
+
+
+def test_the_position_that_a_user_needs_comes_from_redis(projectors, tenant):
+    freshness = Freshness(projectors.stand.database, projectors.stand.index, projectors.positions)
+    user = uuid7()
+    projectors.wakeups.appended(tenant, f"user-{user}", 12)
+    assert asyncio.run(freshness.required(tenant, user)) == 12
+    assert asyncio.run(freshness.required(tenant, uuid7())) == 0
