@@ -12,7 +12,7 @@ from msgspec import Struct, structs
 
 from domain.kernel import Erased, NotFound, Personal, Sealed, readable
 from projections.changes import Batch, Story
-from projections.pages import Cursors, InvalidSort, Page, PageRequest
+from projections.pages import Cursors, InvalidSort, Page, PageRequest, check_storable
 from projections.ports import Database, Rows
 from projections.viewer import Viewer
 
@@ -85,7 +85,7 @@ class Directory(Generic[R, F]):
         self._fold = fold
         self._columns = {**_OF_ALL, **columns}
         self.filters = filters
-        self._conditions = conditions
+        self.conditions = conditions
         self._sorts = sorts
         self._order = order
         self._visible = f"AND (%(owners)s::uuid[] IS NULL OR {owner} = ANY(%(owners)s))" if owner else ""
@@ -125,6 +125,8 @@ class Directory(Generic[R, F]):
         if column is None:
             raise InvalidSort(f"Sort by one of {', '.join(self._sorts)}.", field="/sort")
         wanted = {name: value for name, value in structs.asdict(filters).items() if value is not None}
+        for name, value in wanted.items():
+            check_storable(value, field=f"/{name}")
         place: list[Any] = []
         cursors = Cursors(viewer.tenant, self.name, sort, wanted)
         if request.cursor is not None:
@@ -147,7 +149,7 @@ class Directory(Generic[R, F]):
 
     def _list_statement(self, wanted: Collection[str], column: str, descending: bool, place: Sequence[Any]) -> str:
         """Rows with a value in the sort's column, then those without one; each part is a range of an index."""
-        matching = " ".join(f"AND {self._conditions[name]}" for name in wanted)
+        matching = " ".join(f"AND {self.conditions[name]}" for name in wanted)
         direction, beyond = ("DESC", "<") if descending else ("ASC", ">")
         order = f"{column} {direction}, id {direction}"
         behind = f"AND ({column}, id) {beyond} (%(place)s::{self._columns[column].type}, %(last)s)"
@@ -156,13 +158,13 @@ class Directory(Generic[R, F]):
             parts.append(f"AND {column} IS NOT NULL {behind if place else ''}")
         parts.append(f"AND {column} IS NULL {f'AND id {beyond} %(last)s' if place and place[0] is None else ''}")
         selects = (
-            f"(SELECT {number} AS part, id, {column} AS place, document::text AS document FROM {self.name}"  # noqa: S608
+            f"(SELECT {number} AS part, id, {column} AS place, document FROM {self.name}"  # noqa: S608
             f" WHERE tenant_id = %(tenant)s AND generation = {self._live} {self._visible} {matching} {part}"
             f" ORDER BY {order} LIMIT %(rows)s)"
             for number, part in enumerate(parts)
         )
         return (
-            f"SELECT id, place, document FROM ({' UNION ALL '.join(selects)}) found"  # noqa: S608
+            f"SELECT id, place, document::text AS document FROM ({' UNION ALL '.join(selects)}) found"  # noqa: S608
             f" ORDER BY part, place {direction}, id {direction} LIMIT %(rows)s"
         )
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from domain.kernel import NotFound
 from projections.changes import Batch, Change
@@ -14,6 +14,8 @@ from projections.differences import FieldChange, differences
 from projections.pages import Cursors, InvalidSort, Page, PageRequest
 from projections.ports import Database, Rows
 from projections.viewer import Viewer
+
+Position = Annotated[int, Meta(ge=0, lt=2**63)]
 
 _BELONGS_TO: Mapping[str, Callable[[Any], set[tuple[str, UUID | None]]]] = {
     "account": lambda account: {("account", account.parent)},
@@ -86,7 +88,7 @@ def timeline(database: Database, viewer: Viewer, entity: str, record: UUID, page
         {
             "entity": entity,
             "id": record,
-            "below": cursors.place(page.cursor, (int,))[0] if page.cursor is not None else None,
+            "below": cursors.place(page.cursor, (Position,))[0] if page.cursor is not None else None,
             "owners": None if viewer.owners is None else list(viewer.owners),
             "rows": page.limit + 1,
         },

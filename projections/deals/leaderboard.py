@@ -94,30 +94,38 @@ def _worth(item: Standing, currency: str) -> Decimal:
     return next((value.amount for value in item.values if value.currency == currency), Decimal(0))
 
 
-# Days are counted by the clock on the tenant's wall, so that a change to summer time makes no day shorter.
+# Deals are added up per owner before anything is joined. Days are counted by the clock on the tenant's wall, so that
+# a change to summer time makes no day shorter.
 def _closed(who: str, name: str) -> str:
     return f"""
-SELECT {who} AS id, {name} AS name, d.currency,
-       count(*) FILTER (WHERE d.kind = 'won') AS won, count(*) FILTER (WHERE d.kind = 'lost') AS lost,
-       sum(d.amount) FILTER (WHERE d.kind = 'won') AS amount,
-       sum(extract(epoch FROM d.closed_at AT TIME ZONE %(zone)s - d.opened_at AT TIME ZONE %(zone)s) / 86400)
-           FILTER (WHERE d.kind = 'won') AS days
-FROM deals d
-LEFT JOIN users o ON o.tenant_id = %(tenant)s AND o.id = d.owner AND o.generation = (
-    SELECT generation FROM projection_checkpoints WHERE tenant_id = %(tenant)s AND projection = 'users' AND live)
-LEFT JOIN users m ON m.tenant_id = %(tenant)s AND m.id = o.manager AND m.generation = o.generation
-WHERE d.tenant_id = %(tenant)s AND d.generation = (
-    SELECT generation FROM projection_checkpoints WHERE tenant_id = %(tenant)s AND projection = 'deals' AND live)
-  AND d.kind <> 'open' AND NOT d.archived
-  AND (%(since)s::date IS NULL OR d.closed_at >= %(since)s::date::timestamp AT TIME ZONE %(zone)s)
-  AND (%(until)s::date IS NULL OR d.closed_at < (%(until)s::date + 1)::timestamp AT TIME ZONE %(zone)s)
-  AND (%(owners)s::uuid[] IS NULL OR d.owner = ANY(%(owners)s))
+WITH closed AS MATERIALIZED (
+    SELECT d.owner, d.currency,
+           count(*) FILTER (WHERE d.kind = 'won') AS won, count(*) FILTER (WHERE d.kind = 'lost') AS lost,
+           sum(d.amount) FILTER (WHERE d.kind = 'won') AS amount,
+           sum(extract(epoch FROM d.closed_at AT TIME ZONE %(zone)s - d.opened_at AT TIME ZONE %(zone)s) / 86400)
+               FILTER (WHERE d.kind = 'won') AS days
+    FROM deals d
+    WHERE d.tenant_id = %(tenant)s AND d.generation = (
+        SELECT generation FROM projection_checkpoints WHERE tenant_id = %(tenant)s AND projection = 'deals' AND live)
+      AND d.kind <> 'open' AND NOT d.archived
+      AND (%(since)s::date IS NULL OR d.closed_at >= %(since)s::date::timestamp AT TIME ZONE %(zone)s)
+      AND (%(until)s::date IS NULL OR d.closed_at < (%(until)s::date + 1)::timestamp AT TIME ZONE %(zone)s)
+      AND (%(owners)s::uuid[] IS NULL OR d.owner = ANY(%(owners)s))
+    GROUP BY d.owner, d.currency
+), people AS MATERIALIZED (
+    SELECT id, name, manager, office FROM users
+    WHERE tenant_id = %(tenant)s AND generation = (
+        SELECT generation FROM projection_checkpoints WHERE tenant_id = %(tenant)s AND projection = 'users' AND live)
+)
+SELECT {who} AS id, {name} AS name, c.currency, sum(c.won)::bigint AS won, sum(c.lost)::bigint AS lost,
+       sum(c.amount) AS amount, sum(c.days) AS days
+FROM closed c LEFT JOIN people o ON o.id = c.owner LEFT JOIN people m ON m.id = o.manager
 GROUP BY 1, 2, 3
 """  # noqa: S608
 
 
 _CLOSED: Mapping[By, str] = {
-    "owner": _closed("d.owner::text", "o.name"),
+    "owner": _closed("c.owner::text", "o.name"),
     "manager": _closed("o.manager::text", "m.name"),
     "office": _closed("o.office", "o.office"),
 }
