@@ -360,7 +360,7 @@ def _reopen(command: ReopenDeal, state: Deal, pipeline: PipelineFacts) -> list[D
     if state.kind is StageKind.OPEN:
         raise DealNotClosed("The deal is open.")
     wanted = command.stage or state.left_stage
-    stage = pipeline.stage(wanted) if wanted else pipeline.first(StageKind.OPEN)
+    stage = pipeline.stage(wanted) if wanted else None
     if stage is None or stage.kind is not StageKind.OPEN:
         raise NoSuchStage("A deal is reopened in an open stage of its pipeline.", field="/stage")
     return [DealReopened(previous=state.stage, stage=stage.id, probability=stage.probability)]

@@ -105,7 +105,7 @@ def decide(command: PipelineCommand, state: Pipeline | None, _neighbours: Neighb
         case EditPipeline():
             return _edit(command, state)
         case ArchivePipeline():
-            if state.default and not state.archived:
+            if state.default:
                 raise DefaultPipelineNeeded("The default pipeline can't be archived.")
             return [] if state.archived else [PipelineArchived()]
         case RestorePipeline():

@@ -1,7 +1,6 @@
 """A pipeline as its events leave it."""
 
 from typing import assert_never
-from uuid import UUID
 
 from msgspec import Struct, structs
 
@@ -24,10 +23,6 @@ class Pipeline(Struct, frozen=True, kw_only=True):
     default: bool = False
     external_id: str | None = None
     archived: bool = False
-
-    def stage(self, stage: UUID) -> Stage | None:
-        """The stage of that id, or None."""
-        return next((each for each in self.stages if each.id == stage), None)
 
 
 def evolve(state: Pipeline | None, event: PipelineEvent) -> Pipeline | None:

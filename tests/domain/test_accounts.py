@@ -25,9 +25,8 @@ ITSELF, MOTHER, GRANDMOTHER = id_of(10), id_of(11), id_of(12)
 
 
 def test_creating_an_account_records_what_was_said():
-    given().when(CreateAccount(name="Acme", industry="retail", founded=1996)).then(
-        AccountCreated(name="Acme", industry="retail", founded=1996)
-    )
+    command = CreateAccount(name="Acme", industry="retail", address=AddressDraft(country="Kenya"))
+    given().when(command).then(AccountCreated(name="Acme", industry="retail", address=Address(country="Kenya")))
 
 
 def test_an_account_is_created_once():

@@ -186,6 +186,8 @@ def test_archiving_and_restoring():
     given(CREATED, ContactArchived()).when(ArchiveContact()).then_nothing()
     given(CREATED, ContactArchived()).when(RestoreContact()).then(ContactRestored())
     given(CREATED).when(RestoreContact()).then_nothing()
+    again = given(CREATED, ContactArchived(), ContactRestored())
+    again.when(EditContact(department="Engines")).then(ContactEdited(department="Engines"))
 
 
 def test_assigning_records_both_owners():
@@ -217,6 +219,10 @@ def test_every_address_is_claimed_whatever_its_case():
         Claim("contact.email", "b@example.com"),
         Claim("contact.external_id", "c1"),
     }
+
+
+def test_without_an_external_id_none_is_claimed():
+    assert claims(Contact(personal=ADA)) == {Claim("contact.email", "ada@example.com")}
 
 
 @pytest.mark.parametrize("personal", [Erased(), Sealed(b"?")])

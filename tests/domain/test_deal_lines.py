@@ -73,6 +73,14 @@ def test_other_lines_move_the_amount_of_an_open_deal():
     given(OPENED).when(EditDeal(lines=(line,), amount=None)).then(DealEdited(lines=(recorded,)))
 
 
+def test_a_line_takes_the_price_in_the_currency_that_the_deal_gets():
+    lines = (LineDraft(product=GTX),)
+    in_dollars = given(OPENED).when(EditDeal(lines=lines), NEIGHBOURS).then_one()
+    assert in_dollars.amount == Decimal(550)
+    in_euros = given(OPENED).when(EditDeal(lines=lines, currency="EUR"), NEIGHBOURS).then_one()
+    assert in_euros.lines == (Line(product=GTX),)
+
+
 def test_the_same_lines_leave_a_negotiated_amount_alone():
     line = LineDraft(description="Service", unit_price=Decimal(5))
     edited = given(OPENED).when(EditDeal(lines=(line,), amount=Decimal(4))).then_one()
@@ -134,7 +142,7 @@ def test_totals_are_exact_to_the_ten_thousandth():
 def test_products_are_read_for_their_prices_and_may_stay_when_archived():
     sold = DealEdited(lines=(Line(product=GTX, unit_price=Decimal(5)),))
     entity = ENTITY_OF[EditDeal]
-    command = EditDeal(lines=(LineDraft(product=GTX), LineDraft(product=id_of(8))))
+    command = EditDeal(lines=(LineDraft(product=GTX), LineDraft(product=id_of(8)), LineDraft(description="Travel")))
     stays, comes = entity.references(command, fold(entity, OPENED, sold))
     assert (stays.field, stays.id, stays.optional) == ("/lines/0/product", GTX, True)
     assert (comes.field, comes.id, comes.optional) == ("/lines/1/product", id_of(8), False)

@@ -126,6 +126,7 @@ def test_archiving_and_restoring():
     given(OPENED, DealArchived()).when(ArchiveDeal()).then_nothing()
     given(OPENED, DealArchived()).when(RestoreDeal()).then(DealRestored())
     given(OPENED).when(RestoreDeal()).then_nothing()
+    given(OPENED, DealArchived(), DealRestored()).when(EditDeal(name="B")).then(DealEdited(name="B"))
 
 
 def test_assigning_records_both_owners():
@@ -164,6 +165,8 @@ def test_moving_to_the_same_stage_records_nothing():
 
 def test_a_deal_moves_to_a_stage_of_its_pipeline_alone():
     given(OPENED).when(ChangeDealStage(stage=OTHER_LEAD), PIPELINES).then_refused(NoSuchStage, "/stage")
+    elsewhere = ChangeDealStage(stage=LEAD, pipeline=OTHER)
+    given(OPENED).when(elsewhere, PIPELINES).then_refused(NoSuchStage, "/stage")
 
 
 def test_a_deal_moves_to_another_pipeline_when_it_is_named():
@@ -191,6 +194,8 @@ def test_moving_to_a_won_or_lost_stage_closes_the_deal():
 
 def test_a_won_deal_has_a_value():
     given(UNPRICED).when(CloseDeal(outcome="won"), PIPELINES).then_refused(DealValueRequired, "/amount")
+    named = CloseDeal(outcome="won", currency="USD")
+    given(UNPRICED).when(named, PIPELINES).then_refused(DealValueRequired, "/amount")
     priced = CloseDeal(outcome="won", amount=Decimal(5))
     given(UNPRICED).when(priced, PIPELINES).then_refused(DealValueRequired, "/currency")
     settled = CloseDeal(outcome="won", amount=Decimal(5), currency="EUR")
@@ -216,7 +221,8 @@ def test_a_lost_deal_says_why():
     given(OPENED).when(CloseDeal(outcome="lost", reason="price"), PIPELINES).then(
         DealLost(previous=LEAD, stage=LOST, reason="price")
     )
-    given(OPENED, AS_LOST).when(EditDeal(lost_reason=None)).then_refused(LostReasonRequired, "/lost_reason")
+    for reason in (None, "", "  "):
+        given(OPENED, AS_LOST).when(EditDeal(lost_reason=reason)).then_refused(LostReasonRequired, "/lost_reason")
     given(OPENED, AS_LOST).when(EditDeal(lost_reason="price")).then(DealEdited(lost_reason="price"))
 
 
@@ -327,6 +333,7 @@ def test_only_what_is_newly_named_must_exist():
     assert references_of(AssignDeal(owner=id_of(1)), held) == []
     assert references_of(AssignDeal(owner=id_of(2)), held) == [("/owner", "user", id_of(2))]
     assert references_of(ArchiveDeal(), held) == []
+    assert references_of(OpenDeal(name="A")) == []
     opening = OpenDeal(name="A", pipeline=SALES, owner=id_of(1), account=id_of(5))
     assert references_of(opening) == [
         ("/pipeline", "pipeline", SALES),

@@ -102,6 +102,7 @@ def test_deactivating_and_activating():
     given(CREATED, UserDeactivated()).when(DeactivateUser()).then_nothing()
     given(CREATED, UserDeactivated()).when(ActivateUser()).then(UserActivated())
     given(CREATED).when(ActivateUser()).then_nothing()
+    given(CREATED, UserDeactivated(), UserActivated()).when(EditUser(office="East")).then(UserEdited(office="East"))
 
 
 @pytest.mark.parametrize("command", [EditUser(office="East"), ChangeUserRole(role=Role.ADMIN)])
@@ -137,6 +138,9 @@ def test_a_new_manager_is_guarded_with_all_that_stand_above_them():
     assert reference.lineage
     assert references_of(EditUser(manager=id_of(9)), CREATED) == []
     assert references_of(EditUser(manager=None), CREATED) == []
+    assert references_of(EditUser(office="East"), CREATED) == []
+    assert references_of(ChangeUserRole(role=Role.ADMIN), CREATED) == []
+    assert references_of(CreateUser(first_name="A", last_name="B", manager=BOSS)) == [("/manager", "user", BOSS)]
 
 
 def test_an_address_is_claimed_whatever_its_case():

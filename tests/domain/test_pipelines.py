@@ -90,6 +90,8 @@ def test_archiving_and_restoring():
     given(SALES, PipelineArchived()).when(ArchivePipeline()).then_nothing()
     given(SALES, PipelineArchived()).when(RestorePipeline()).then(PipelineRestored())
     given(SALES).when(RestorePipeline()).then_nothing()
+    again = given(SALES, PipelineArchived(), PipelineRestored())
+    again.when(EditPipeline(name="Deals")).then(PipelineEdited(name="Deals"))
 
 
 def test_the_default_pipeline_stays():

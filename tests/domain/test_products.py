@@ -53,6 +53,7 @@ def test_archiving_and_restoring():
     given(BASIC, ProductArchived()).when(ArchiveProduct()).then_nothing()
     given(BASIC, ProductArchived()).when(RestoreProduct()).then(ProductRestored())
     given(BASIC).when(RestoreProduct()).then_nothing()
+    given(BASIC, ProductArchived(), ProductRestored()).when(EditProduct(name="B")).then(ProductEdited(name="B"))
 
 
 def test_a_product_that_is_not_active_is_not_offered_to_deals():

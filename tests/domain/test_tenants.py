@@ -60,6 +60,7 @@ def test_the_billing_address_is_checked():
 
 def test_control_characters_are_refused():
     given(ACME).when(EditTenant(settings={"theme": "\x00"})).then_refused(Invalid, "/settings/theme")
+    given(ACME).when(EditTenant(settings={"\x00": "dark"})).then_refused(Invalid, "/settings")
 
 
 def test_deactivating_and_activating():
@@ -68,6 +69,7 @@ def test_deactivating_and_activating():
     given(ACME, TenantDeactivated()).when(ActivateTenant()).then(TenantActivated())
     given(ACME).when(ActivateTenant()).then_nothing()
     assert fold(ENTITIES["tenant"], ACME, TenantDeactivated()).archived
+    assert not fold(ENTITIES["tenant"], ACME, TenantDeactivated(), TenantActivated()).archived
 
 
 def test_a_deactivated_tenant_can_still_be_edited_by_the_operator():
