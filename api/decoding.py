@@ -1,7 +1,8 @@
 """Bodies and query strings as structs, decoded strictly."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -9,7 +10,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from api.annotations import is_list, kinds, may_be_null, required
-from api.faults import decoder, faults, sentence
+from api.faults import below, decoder, faults, sentence
 from api.refusals import Fault, InvalidRequest, MalformedJson
 
 S = TypeVar("S", bound=Struct)
@@ -33,24 +34,30 @@ def decoded(wanted: type[S], raw: bytes) -> S:
 
 def parsed(wanted: type[S], given: Sequence[tuple[str, str]]) -> S:
     """A query string as a struct: each name once, lists with commas. Raises InvalidRequest."""
-    fields = {field.encode_name: field.type for field in structs.fields(wanted)}
+    fields, needed = _parameters(wanted)
     values: dict[str, Any] = {}
-    found = [Fault(f"/{name}", "This parameter is required.") for name in required(wanted) if name not in dict(given)]
+    found = [Fault(f"/{name}", "This parameter is required.") for name in needed if name not in dict(given)]
     for name, text in given:
-        try:
-            if name not in fields:
-                found.append(
-                    Fault(f"/{name}", f"There is no such parameter. Those known: {', '.join(sorted(fields))}.")
-                )
-            elif name in values:
-                found.append(Fault(f"/{name}", "Give this parameter once."))
-            else:
-                values[name] = _value(fields[name], text)
-        except msgspec.ValidationError as error:
-            found.append(Fault(f"/{name}", sentence(str(error), fields[name])))
+        field = fields.get(name)
+        if field is None:
+            known = ", ".join(sorted(fields))
+            found.append(Fault(below("", name), f"There is no such parameter. Those known: {known}."))
+        elif field.name in values:
+            found.append(Fault(f"/{name}", "Give this parameter once."))
+        else:
+            try:
+                values[field.name] = _value(field.type, text)
+            except msgspec.ValidationError as error:
+                found.append(Fault(f"/{name}", sentence(str(error), field.type)))
     if found:
         raise InvalidRequest(found[:_MOST_FAULTS])
     return wanted(**values)
+
+
+@cache
+def _parameters(wanted: type[Struct]) -> tuple[Mapping[str, structs.FieldInfo], Sequence[str]]:
+    """The parameters by their names, and the names of those that must be given."""
+    return {field.encode_name: field for field in structs.fields(wanted)}, required(wanted)
 
 
 def _value(annotation: Any, text: str) -> Any:
