@@ -1,0 +1,60 @@
+"""The three lists name all that there is: a feature that a list misses would be there and do nothing."""
+
+import importlib
+import pkgutil
+
+import api.app
+import application.catalogue
+import projections.catalogue
+from tests.architecture.sources import ROOT
+
+
+def _modules(package: str) -> list[str]:
+    """All modules below a package of the product."""
+    return [each.name for each in pkgutil.walk_packages([str(ROOT / package)], prefix=f"{package}.")]
+
+
+def test_every_feature_of_the_domain_is_among_the_entities():
+    listed = {entity.evolve.__module__ for entity in application.catalogue.ENTITIES.values()}
+
+    missing = [name for name in _modules("domain") if name.endswith(".state") and name not in listed]
+
+    assert not missing, "\n".join(
+        f"{name.removesuffix('.state').replace('.', '/')} is not among the entities of application/catalogue.py"
+        for name in missing
+    )
+
+
+def test_every_relational_projection_is_among_the_projections():
+    listed = {each.name for each in projections.catalogue.RELATIONAL}
+    found = set()
+    for module in map(importlib.import_module, _modules("projections")):
+        for thing in vars(module).values():
+            own = isinstance(thing, type) and thing.__module__ == module.__name__
+            if hasattr(thing, "project") and isinstance(getattr(thing, "tables", None), tuple | list):
+                if own or not isinstance(thing, type):
+                    found.add(thing.name)
+
+    missing = sorted(found - listed)
+
+    assert not missing, f"{', '.join(missing)} is not among the projections of projections/catalogue.py"
+    assert listed <= found
+
+
+def test_every_controller_is_among_the_controllers():
+    listed = {each.__name__ for each in api.app.CONTROLLERS}
+    modules = [name for name in _modules("api") if name != "api.app" and not name.startswith("api.commandline")]
+    found = {name for name in modules if hasattr(importlib.import_module(name), "OPERATIONS")}
+
+    missing = sorted(found - listed)
+
+    assert not missing, "\n".join(
+        f"{name.replace('.', '/')}.py is not among the controllers of api/app.py" for name in missing
+    )
+    assert listed == found
+
+
+def test_every_entity_but_the_platforms_tenants_can_be_reached_over_http():
+    reached = {each.RECORDS.entity for each in api.app.CONTROLLERS if hasattr(each, "RECORDS")}
+
+    assert reached == set(application.catalogue.ENTITIES) - {"tenant"}
