@@ -12,6 +12,10 @@ from projections.ports import StoreAway
 LONGEST_DELAY = 60.0
 _ROOT = Path(__file__).parent.parent
 
+# SQLSTATEs, whole or by class: lost connection, serialisation failure, too few resources (a full disk), object in use,
+# operator's intervention, system error, read-only during a fail-over. Not 54: an event too large for an index stays so.
+_MAY_PASS = ("08", "40", "53", "55006", "55P03", "57", "58", "25006")
+
 
 class Failure(StrEnum):
     """Why a projection stands still. Only POISON parks it, all others go on by themselves."""
@@ -27,12 +31,17 @@ class Failure(StrEnum):
 
 
 def failure_of(error: BaseException, is_away: Callable[[BaseException], bool]) -> Failure:
-    """The kind of failure; `is_away` recognises a store's own errors that may pass."""
+    """The kind of failure; `is_away` recognises further errors of a store that may pass."""
     if isinstance(error, UnknownEventType):
         return Failure.NEWER
     if isinstance(error, KeyMissing):
         return Failure.KEY
-    return Failure.AWAY if isinstance(error, StoreAway) or is_away(error) else Failure.POISON
+    return Failure.AWAY if _may_pass(error) or is_away(error) else Failure.POISON
+
+
+def _may_pass(error: BaseException) -> bool:
+    state = getattr(error, "sqlstate", None) or ""
+    return isinstance(error, StoreAway | ConnectionError | TimeoutError) or state.startswith(_MAY_PASS)
 
 
 def delay(base: float, attempts: int) -> float:

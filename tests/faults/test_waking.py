@@ -164,14 +164,13 @@ def test_a_worker_survives_a_redis_that_was_away_and_lost_everything(stand, urls
         eventually(lambda: projectors.is_done(tenant))
         own_redis.stop()
         projectors.open(tenant)
-        again = EmbeddedRedis(own_redis._given_directory, own_redis.port, appendonly=False)
-        again.start()
-        eventually(lambda: projectors.sweep(tenant) == 0 and projectors.is_done(tenant), within=20)
-        projectors.open(tenant)
-        eventually(lambda: projectors.is_done(tenant))
-        assert all(thread.is_alive() for thread in (*worker.consumers.values(), *worker.workers))
+        with EmbeddedRedis(own_redis._given_directory, own_redis.port, appendonly=False):
+            eventually(lambda: projectors.sweep(tenant) == 0 and projectors.is_done(tenant), within=20)
+            time.sleep(1)  # appends have stopped trying for that long
+            projectors.open(tenant)
+            eventually(lambda: projectors.is_done(tenant))
+            assert all(thread.is_alive() for thread in (*worker.consumers.values(), *worker.workers))
     projectors.close()
-    again.stop()
 
 
 def test_a_users_last_position_is_the_highest_and_kept_per_tenant(projectors):
