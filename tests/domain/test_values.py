@@ -43,7 +43,7 @@ def test_no_amounts(amount):
 
 
 @pytest.mark.parametrize(
-    "address", ["a@b", "a@b.c", "ada+crm@mail.example.co.uk", "ünal@exämple.de", "a" * 64 + "@b.c"]
+    "address", ["a@b", "a@b.c", "a@" + "b" * 252, "ada+crm@mail.example.co.uk", "ünal@exämple.de", "a" * 64 + "@b.c"]
 )
 def test_email_addresses(address):
     assert taken(check_email, address)
