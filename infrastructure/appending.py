@@ -101,7 +101,7 @@ def _sql(values: tuple[str, ...], single: tuple[str, ...], several: tuple[str, .
 
 def _place(name: str) -> str:
     kind = _TYPES.get(name)
-    format = "b" if kind == "bytea" else "s"
+    format = "b" if kind in ("bytea", "text") else "s"
     return f"%({name}){format}::{kind}" if kind else f"%({name}){format}"
 
 
