@@ -15,7 +15,7 @@ from projections.pages import Cursors, InvalidSort, Page, PageRequest
 from projections.ports import Database, Rows
 from projections.viewer import Viewer
 
-Position = Annotated[int, Meta(ge=0, lt=2**63)]
+Position = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 _BELONGS_TO: Mapping[str, Callable[[Any], set[tuple[str, UUID | None]]]] = {
     "account": lambda account: {("account", account.parent)},

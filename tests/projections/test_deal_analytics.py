@@ -415,3 +415,14 @@ def test_two_tenants_at_equal_positions_count_their_own(database, store):
         for by in ("owner", "manager", "office"):
             assert money(sales.leaders(by).total.values) == [(amount, "USD")]
         assert [each.name for each in sales.leaders().items] == [f"Ada {amount}"]
+
+
+def test_only_live_generations_are_counted(sales, team):
+    before, standings = sales.counts(), sales.leaders()
+    sales.tenancy.generation = 2
+    sales.deal((sales.opened(owner=team["bob"]), on("2017-01-01")), (sales.won("1"), on("2017-01-02")))
+    sales.tenancy.happens("user", team["bob"], UserEdited(office="Being rebuilt"))
+    assert sales.counts() == before
+    assert sales.counts(owners=frozenset({team["bob"]})) == {"Engaging": 1, "Won": 1}
+    assert sales.leaders() == standings
+    assert [each.name for each in sales.leaders("office").items] == ["West", None]
