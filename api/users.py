@@ -24,7 +24,13 @@ RECORDS = Records(
     archive=DeactivateUser,
     restore=ActivateUser,
     refuses=(HierarchyCycle, TooDeep, PersonalDataErased),
-    example={"first_name": "Grace", "last_name": "Hopper", "email": "grace@example.com", "role": "rep"},
+    example={
+        "first_name": "Grace",
+        "last_name": "Hopper",
+        "email": "grace@example.com",
+        "phone": "+1 202 555 0143",
+        "role": "rep",
+    },
     edit_example={"office": "Arlington", "phone": None},
 )
 

@@ -118,7 +118,7 @@ class Credentials:
 
     def _set(self, transaction: Transaction, user: UUID, hashed: str) -> None:
         known = transaction.execute(
-            "SELECT FROM principals WHERE tenant_id = %(tenant)s AND user_id = %(user)s FOR UPDATE", {"user": user}
+            "SELECT 1 FROM principals WHERE tenant_id = %(tenant)s AND user_id = %(user)s FOR UPDATE", {"user": user}
         )
         if not known:
             raise NotFound("There is no such user.")

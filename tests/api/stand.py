@@ -44,7 +44,7 @@ class Person:
         )
 
     def get(self, path: str, /, **params: Any) -> Response:
-        return self.ask("GET", path, params=params)
+        return self.ask("GET", path, **({"params": params} if params else {}))
 
     def post(self, path: str, body: Any = None, /, **headers: str) -> Response:
         return self.ask("POST", path, body, headers=headers)
