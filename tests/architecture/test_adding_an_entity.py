@@ -37,7 +37,7 @@ def _follow(copy: Path) -> None:
 
 
 @pytest.fixture
-def copy(tmp_path) -> Path:
+def copy(tmp_path: Path) -> Path:
     """The sources and tests, in a folder of their own."""
     for name in (*PACKAGES, "tests"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))

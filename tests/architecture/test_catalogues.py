@@ -31,9 +31,9 @@ def test_every_relational_projection_is_among_the_projections():
     for module in map(importlib.import_module, _modules("projections")):
         for thing in vars(module).values():
             own = isinstance(thing, type) and thing.__module__ == module.__name__
-            if hasattr(thing, "project") and isinstance(getattr(thing, "tables", None), tuple | list):
-                if own or not isinstance(thing, type):
-                    found.add(thing.name)
+            projects = hasattr(thing, "project") and isinstance(getattr(thing, "tables", None), tuple | list)
+            if projects and (own or not isinstance(thing, type)):
+                found.add(thing.name)
 
     missing = sorted(found - listed)
 
