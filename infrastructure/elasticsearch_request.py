@@ -9,7 +9,7 @@ from projections.search import asked_words, title_key, words
 
 # Words are made here and not by an analyzer, so that every store finds the same. `title` and `texts` are kept for
 # highlighting. `fields` is flattened: whatever is filtered by, in however many tenants, is one field of the mapping.
-_WORDS: Mapping[str, Any] = {"type": "text", "analyzer": "whitespace", "index_prefixes": {}}
+_WORDS: Mapping[str, Any] = {"type": "text", "analyzer": "whitespace"}
 MAPPING: Mapping[str, Any] = {
     "dynamic": "strict",
     "_source": {"excludes": ["words", "title_words"]},
@@ -22,7 +22,7 @@ MAPPING: Mapping[str, Any] = {
         "texts": {"type": "text", "index": False},
         "title_key": {"type": "keyword"},
         "title_words": _WORDS,
-        "words": _WORDS,
+        "words": {**_WORDS, "index_prefixes": {}},
         "fields": {"type": "flattened", "ignore_above": 1024},
         "archived": {"type": "boolean"},
     },
