@@ -134,7 +134,7 @@ def _json(state: Any) -> Any:
 def _defaults(state: type[Struct]) -> Mapping[str, Any]:
     """What each field is when nothing was said of it; NODEFAULT, which equals nothing, where something must be."""
     return {
-        each.encode_name: each.default if each.default_factory is NODEFAULT else each.default_factory()
+        each.name: each.default if each.default_factory is NODEFAULT else each.default_factory()
         for each in structs.fields(state)
     }
 
