@@ -177,7 +177,7 @@ class Handler:
         if not decision.change.events:
             position = now.last.position if now.last else 0
             return Outcome(id=id, version=now.version, position=position)
-        return self._append(sender, decision, idempotency)
+        return self._append(sender, command, decision, idempotency)
 
     def decide(self, tenant: UUID, entity: Entity, id: UUID, command: Command, now: Present) -> Decision:
         """What the command comes to on that state, with all that must still hold when it is stored."""
@@ -186,7 +186,9 @@ class Handler:
         events = tuple(entity.decide(command, now.state, neighbours))
         return decided(entity, id, now, events, guards)
 
-    def _append(self, sender: Sender, decision: Decision, idempotency: Idempotency | None) -> Outcome:
+    def _append(
+        self, sender: Sender, command: Command, decision: Decision, idempotency: Idempotency | None
+    ) -> Outcome:
         try:
             appended = self._store.append(
                 sender.tenant,
@@ -200,7 +202,7 @@ class Handler:
                 ),
             )
         except ClaimConflict as conflict:
-            raise taken(conflict) from conflict
+            raise taken(conflict, command) from conflict
         except IdempotencyConflict as conflict:
             raise IdempotencyKeyReused("This Idempotency-Key was used for another request.") from conflict
         self._announcements.appended(sender.tenant, sender.actor, appended.position)
@@ -322,11 +324,12 @@ def default_pipeline(store: EventStore, tenant: UUID) -> UUID | None:
     return stream_subject(holder)[1] if holder else None
 
 
-def taken(conflict: ClaimConflict) -> AlreadyTaken:
-    """The refusal of a value that another record holds."""
-    entity, field = conflict.claim.purpose.split(".", 1)
+def taken(conflict: ClaimConflict, command: Command) -> AlreadyTaken:
+    """The refusal of a value that another record holds; a list of such values is a field in the plural."""
+    entity, name = conflict.claim.purpose.split(".", 1)
+    field = name if name in command.__struct_fields__ else f"{name}s"
     return AlreadyTaken(
-        f"Another {entity} has this {field.replace('_', ' ')}.",
+        f"Another {entity} has this {name.replace('_', ' ')}.",
         field=f"/{field}",
         holder=str(stream_subject(conflict.holder)[1]),
     )

@@ -1,6 +1,6 @@
 """The steps of a row, decided one after another: the events, when they happened, and what they depend on."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
@@ -23,7 +23,7 @@ class Stepped(Struct, frozen=True, kw_only=True):
     notes: tuple[Note, ...]
 
 
-def step_through(known: Known, tenant: UUID, entity: str, id: UUID, now: Present, steps: Iterable[Step]) -> Stepped:
+def step_through(known: Known, tenant: UUID, entity: str, id: UUID, now: Present, steps: Sequence[Step]) -> Stepped:
     """What the steps come to on that state. Raises a Refused.
 
     No event happens before the one in front of it: a date that would is that event's, and noted.
@@ -49,7 +49,7 @@ def step_through(known: Known, tenant: UUID, entity: str, id: UUID, now: Present
     for claim in decision.change.acquire:
         holder = known.holder((claim,))
         if holder is not None and holder != decision.change.stream:
-            raise taken(ClaimConflict(claim, holder))
+            raise taken(ClaimConflict(claim, holder), steps[0].command)
     return Stepped(decision=decision, notes=tuple(clock.notes))
 
 
