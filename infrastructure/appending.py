@@ -1,6 +1,7 @@
 """One call of `append_events`: its arguments, column by column, and the typed conflicts that it may end with."""
 
 import functools
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -53,56 +54,70 @@ class AppendCall:
 
     def run(self, connection: Connection) -> dict[str, Any]:
         """Appends in one round trip. Raises psycopg's errors with the SQLSTATEs CF001 to CF006."""
-        single = tuple(name for name, values in self._arrays.items() if len(values) == 1)
-        several = tuple(name for name, values in self._arrays.items() if len(values) != 1)
-        arguments = self._values | {
-            name: values[0] if len(values) == 1 else values for name, values in self._arrays.items()
-        }
-        row = connection.execute(_sql(tuple(self._values), single, several), arguments).fetchone()
+        sql, arguments = self._one() if self._is_one() else self._all()
+        row = connection.execute(sql, arguments).fetchone()
         if row is None:
-            raise LookupError("append_events answered nothing")
+            raise LookupError("nothing was answered")
         return row
 
+    def _is_one(self) -> bool:
+        """Whether this is one event, and at most its subject's key beside it."""
+        return (
+            len(self._arrays["streams"]) == 1
+            and len(self._values) == 2
+            and self._arrays.keys() <= _OF_ONE.keys()
+            and len(self._arrays.get("subjects", ())) <= 1
+        )
 
-_TYPES = {
-    "streams": "text",
-    "versions": "integer",
-    "types": "text",
-    "payloads": "bytea",
-    "occurred_at": "timestamptz",
-    "guard_streams": "text",
-    "guard_versions": "integer",
-    "claim_purposes": "text",
-    "claim_hashes": "bytea",
-    "claim_streams": "text",
-    "release_purposes": "text",
-    "release_hashes": "bytea",
-    "release_streams": "text",
-    "subjects": "uuid",
-    "wrapped_keys": "bytea",
-    "source_streams": "text",
-    "sources": "text",
-    "principals": "jsonb",
-    "outcome": "jsonb",
+    def _one(self) -> tuple[str, Sequence[Any]]:
+        values = self._arrays
+        arguments = [*self._values.values(), *(values[name][0] if name in values else None for name in _OF_ONE)]
+        return _APPEND_ONE, arguments
+
+    def _all(self) -> tuple[str, Mapping[str, Any]]:
+        arguments = self._values | self._arrays
+        return _append_all(frozenset(arguments)), arguments
+
+
+_OF_ONE = dict.fromkeys(("streams", "versions", "types", "payloads", "occurred_at", "subjects", "wrapped_keys"))
+_APPEND_ONE = "SELECT *, NULL AS replayed FROM append_event(%s, %b, %s, %s, %s, %b, %s, %s, %b)"
+
+_ARGUMENTS = {
+    "tenant": "uuid",
     "metadata": "bytea",
+    "streams": "text[]",
+    "versions": "integer[]",
+    "types": "text[]",
+    "payloads": "bytea[]",
+    "occurred_at": "timestamptz[]",
+    "guard_streams": "text[]",
+    "guard_versions": "integer[]",
+    "claim_purposes": "text[]",
+    "claim_hashes": "bytea[]",
+    "claim_streams": "text[]",
+    "release_purposes": "text[]",
+    "release_hashes": "bytea[]",
+    "release_streams": "text[]",
+    "subjects": "uuid[]",
+    "wrapped_keys": "bytea[]",
+    "principals": "jsonb",
+    "source_streams": "text[]",
+    "sources": "text[]",
+    "actor": "text",
+    "idempotency_key": "text",
+    "request_hash": "bytea",
+    "outcome": "jsonb",
 }
+"""Of append_events, in their order: by name they would cost the server more, and so would defaults."""
 
 
 @functools.lru_cache(maxsize=256)
-def _sql(values: tuple[str, ...], single: tuple[str, ...], several: tuple[str, ...]) -> str:
-    """The call with these arguments. An array of one is built by the server: its value alone is sent quicker."""
-    places = [
-        *(f"p_{name} => {_place(name)}" for name in values),
-        *(f"p_{name} => ARRAY[{_place(name)}]" for name in single),
-        *(f"p_{name} => {_place(name)}[]" for name in several),
-    ]
+def _append_all(given: frozenset[str]) -> str:
+    places = (
+        f"%({name}){'b' if kind.startswith(('bytea', 'text')) else 's'}::{kind}" if name in given else "NULL"
+        for name, kind in _ARGUMENTS.items()
+    )
     return f"SELECT * FROM append_events({', '.join(places)})"  # noqa: S608
-
-
-def _place(name: str) -> str:
-    kind = _TYPES.get(name)
-    format = "b" if kind in ("bytea", "text") else "s"
-    return f"%({name}){format}::{kind}" if kind else f"%({name}){format}"
 
 
 def conflict(error: psycopg.Error, append: Append) -> Exception:

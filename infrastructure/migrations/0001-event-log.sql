@@ -154,28 +154,28 @@ RETURN sha256(
 CREATE FUNCTION append_events(
     p_tenant uuid,
     p_metadata bytea,
-    p_streams text[] DEFAULT '{}',
-    p_versions integer[] DEFAULT '{}',
-    p_types text[] DEFAULT '{}',
-    p_payloads bytea[] DEFAULT '{}',
-    p_occurred_at timestamptz[] DEFAULT NULL,
-    p_guard_streams text[] DEFAULT NULL,
-    p_guard_versions integer[] DEFAULT NULL,
-    p_claim_purposes text[] DEFAULT NULL,
-    p_claim_hashes bytea[] DEFAULT NULL,
-    p_claim_streams text[] DEFAULT NULL,
-    p_release_purposes text[] DEFAULT NULL,
-    p_release_hashes bytea[] DEFAULT NULL,
-    p_release_streams text[] DEFAULT NULL,
-    p_subjects uuid[] DEFAULT NULL,
-    p_wrapped_keys bytea[] DEFAULT NULL,
-    p_principals jsonb DEFAULT NULL,
-    p_source_streams text[] DEFAULT NULL,
-    p_sources text[] DEFAULT NULL,
-    p_actor text DEFAULT NULL,
-    p_idempotency_key text DEFAULT NULL,
-    p_request_hash bytea DEFAULT NULL,
-    p_outcome jsonb DEFAULT NULL,
+    p_streams text[],
+    p_versions integer[],
+    p_types text[],
+    p_payloads bytea[],
+    p_occurred_at timestamptz[],
+    p_guard_streams text[],
+    p_guard_versions integer[],
+    p_claim_purposes text[],
+    p_claim_hashes bytea[],
+    p_claim_streams text[],
+    p_release_purposes text[],
+    p_release_hashes bytea[],
+    p_release_streams text[],
+    p_subjects uuid[],
+    p_wrapped_keys bytea[],
+    p_principals jsonb,
+    p_source_streams text[],
+    p_sources text[],
+    p_actor text,
+    p_idempotency_key text,
+    p_request_hash bytea,
+    p_outcome jsonb,
     OUT last_position bigint,
     OUT recorded timestamptz,
     OUT replayed jsonb
@@ -190,8 +190,8 @@ DECLARE
     v_chain bytea;
     v_chains bytea[] := '{}';
     v_found record;
+    v_setting text := set_config('app.tenant_id', p_tenant::text, true);
 BEGIN
-    PERFORM set_config('app.tenant_id', p_tenant::text, true);
     SELECT * INTO v_head FROM tenant_heads WHERE tenant_id = p_tenant FOR UPDATE;
     IF NOT FOUND THEN
         INSERT INTO tenant_heads VALUES (p_tenant, 0, sha256(uuid_send(p_tenant)), '-infinity') ON CONFLICT DO NOTHING;
@@ -320,6 +320,62 @@ BEGIN
     END IF;
 END $$;
 
-REVOKE ALL ON FUNCTION append_events, use_tenant, chain_link FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION append_events, use_tenant, chain_link TO clientforge_app;
+-- The same for the commonest append: one event, perhaps of a new stream with its subject's key, and nothing else.
+-- It is a function of its own because the server spends as much on the arguments of append_events as on its work.
+CREATE FUNCTION append_event(
+    p_tenant uuid,
+    p_metadata bytea,
+    p_stream text,
+    p_version integer,
+    p_type text,
+    p_payload bytea,
+    p_occurred_at timestamptz,
+    p_subject uuid,
+    p_wrapped_key bytea,
+    OUT last_position bigint,
+    OUT recorded timestamptz
+) LANGUAGE plpgsql AS $$
+DECLARE
+    v_setting text := set_config('app.tenant_id', p_tenant::text, true);
+    v_payload_hash bytea := sha256(p_payload);
+    v_occurred timestamptz;
+    v_chain bytea;
+BEGIN
+    SELECT position, recorded_at, chain_hash INTO last_position, recorded, v_chain
+    FROM tenant_heads WHERE tenant_id = p_tenant FOR UPDATE;
+    IF last_position IS NULL THEN
+        INSERT INTO tenant_heads VALUES (p_tenant, 0, sha256(uuid_send(p_tenant)), '-infinity') ON CONFLICT DO NOTHING;
+        SELECT position, recorded_at, chain_hash INTO last_position, recorded, v_chain
+        FROM tenant_heads WHERE tenant_id = p_tenant FOR UPDATE;
+    END IF;
+    last_position := last_position + 1;
+    recorded := greatest(recorded, clock_timestamp());
+    v_occurred := coalesce(p_occurred_at, recorded);
+    IF v_occurred > recorded THEN
+        RAISE EXCEPTION 'event in the future' USING ERRCODE = 'CF006',
+            DETAIL = json_build_object('index', 0, 'stream', p_stream, 'occurred_at', v_occurred);
+    END IF;
+    v_chain := chain_link(v_chain, p_tenant, last_position, p_stream, p_version, p_type, v_payload_hash, p_metadata,
+                          v_occurred, recorded);
+    INSERT INTO events VALUES (
+        p_tenant, last_position, p_stream, p_version, p_type, p_payload, v_payload_hash, p_metadata, v_occurred,
+        recorded, v_chain
+    ) ON CONFLICT DO NOTHING;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION '% has a version % already', p_stream, p_version USING ERRCODE = 'CF001',
+            DETAIL = json_build_object('index', 0, 'stream', p_stream, 'version', p_version);
+    END IF;
+    IF p_subject IS NOT NULL THEN
+        INSERT INTO keys.subject_keys (tenant_id, subject, wrapped) VALUES (p_tenant, p_subject, p_wrapped_key)
+        ON CONFLICT DO NOTHING;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'a subject has a key already' USING ERRCODE = 'CF005', DETAIL = '{}';
+        END IF;
+    END IF;
+    UPDATE tenant_heads SET position = last_position, chain_hash = v_chain, recorded_at = recorded
+    WHERE tenant_id = p_tenant;
+END $$;
+
+REVOKE ALL ON FUNCTION append_events, append_event, use_tenant, chain_link FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION append_events, append_event, use_tenant, chain_link TO clientforge_app;
 GRANT EXECUTE ON FUNCTION use_tenant TO clientforge_monitor;
