@@ -23,12 +23,18 @@ def decoded(wanted: type[S], raw: bytes) -> S:
     """A JSON body as a struct; no body is an empty object. Raises MalformedJson or InvalidRequest."""
     raw = raw or b"{}"
     try:
+        return _decoded(wanted, raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedJson(f"The body is no JSON text: {error}.") from None
+
+
+def _decoded(wanted: type[S], raw: bytes) -> S:
+    """The decoder stops at the first bad field, even in front of text that is no JSON: both come to light here."""
+    try:
         body: S = decoder(wanted).decode(raw)
     except msgspec.ValidationError as error:
         found = list(islice(faults(wanted, raw), _MOST_FAULTS))
         raise InvalidRequest(found or [Fault("", sentence(str(error), wanted))]) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise MalformedJson(f"The body is no JSON text: {error}.") from None
     return body
 
 
