@@ -1,5 +1,6 @@
 """PostgreSQL and Redis of a system on one machine: as services that are kept running, with roles and tables."""
 
+import shutil
 import socket
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -68,6 +69,7 @@ def start_stores(place: DataDirectory, known: Mapping[str, str], supervisor: Sup
 
     `known` holds the settings of the last run: ports and passwords stay as they were where they can.
     """
+    _clear_unfinished(place, known)
     postgres = EmbeddedService(
         "postgres", partial(EmbeddedPostgres, place.postgres), port_in(known.get("DATABASE_URL"))
     )
@@ -79,6 +81,13 @@ def start_stores(place: DataDirectory, known: Mapping[str, str], supervisor: Sup
     supervisor.add(redis)
     urls = _database(postgres.server, {role: password_in(known.get(name)) for name, role in _ROLES.items()})
     return {**urls, "REDIS_URL": redis.server.url()}
+
+
+def _clear_unfinished(place: DataDirectory, known: Mapping[str, str]) -> None:
+    """Removes the files of a first start that was killed before anything could be stored in them."""
+    password = place.postgres / "superuser.password"
+    if "DATABASE_URL" not in known and not (password.exists() and password.read_text()):
+        shutil.rmtree(place.postgres.resolve(), ignore_errors=True)
 
 
 def _database(server: EmbeddedPostgres, passwords: dict[str, str]) -> dict[str, str]:

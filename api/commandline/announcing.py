@@ -1,5 +1,6 @@
 """What `clientforge up` shows: the lines of its processes, and at last how to use what runs."""
 
+import json
 import os
 import sys
 import threading
@@ -25,7 +26,20 @@ def say(name: str, line: str) -> None:
     if sys.stdout.isatty() and "NO_COLOR" not in os.environ:
         label = f"\x1b[{_COLOURS.get(name, 33)}m{label}\x1b[0m"
     with suppress(OSError, ValueError), _one_at_a_time:
-        print(label, line, flush=True)
+        print(label, readable(line), flush=True)
+
+
+def readable(line: str) -> str:
+    """A log line that is a JSON object, for people; any other as it is."""
+    try:
+        said = json.loads(line)
+        told = f"{said.pop('time')[11:19]} {said.pop('level'):<7} {said.pop('message')}"
+    except (ValueError, AttributeError, KeyError, TypeError):
+        return line
+    exception = said.pop("exception", None)
+    said.pop("logger", None)
+    details = "".join(f" {name}={value}" for name, value in said.items())
+    return f"{told}{details}" + (f"\n{exception}" if exception else "")
 
 
 def address(values: Mapping[str, str]) -> tuple[str, int]:
@@ -58,7 +72,7 @@ _TEXT = """
 ClientForge is running: {url}
 
 {log_in}
-  The API explained    {url}/docs
+  The API explained    {url}/api/docs
   Data and settings    {directory} (clientforge.env)
 
   A first query to paste:

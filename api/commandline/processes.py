@@ -1,6 +1,6 @@
 """`clientforge serve`, `worker` and `sweeper`: the processes of a system, each on its own."""
 
-import logging
+import logging.config
 import os
 from typing import TYPE_CHECKING
 
@@ -45,8 +45,9 @@ def sweeper_command(data_dir: DataDir = None) -> None:
 
 def _settings(data_dir: "Path | None") -> "Settings":
     from api.commandline.context import settings
+    from api.logs import logging_as_json
 
     os.environ.setdefault(TRACEBACK_VARIABLE, "1")  # a process's log is where the cause is looked for
     found = settings(data_dir)
-    logging.basicConfig(level=found.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
+    logging.config.dictConfig(logging_as_json(found.log_level))
     return found
