@@ -8,6 +8,7 @@ import redis
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import Retries
 
+from infrastructure.lanes import Lanes
 from infrastructure.redis import PREFIX
 from infrastructure.wakeups import PARKED, PROJECT, QUEUE, WakeUps
 from projections.engine import Engine
@@ -34,18 +35,23 @@ def open_broker(client: redis.Redis, *, retry_base: float = 2.0, prefix: str = P
 
 def declare(broker: RedisBroker, engine: Engine, wakeups: WakeUps) -> None:
     """Binds the actors of this process to its engine."""
+    lanes = Lanes()
+    broker.add_middleware(lanes)
+
+    def drain(group: str, tenant: UUID) -> None:
+        try:
+            if not engine.drain(group, tenant):
+                wakeups.wake([(group, tenant)])
+        except StoreAway as error:
+            log.warning("PostgreSQL is away, the sweeper will wake %s of tenant %s: %s", group, tenant, error)
+        except Exception as error:
+            raise ProjectingFailed(told(error)) from None
 
     @dramatiq.actor(broker=broker, actor_name=PROJECT, queue_name=QUEUE)
     def project(group: str, tenant: str) -> None:
         """Brings a group of projections of a tenant to the end of its log."""
         wakeups.seen(group, UUID(tenant))
-        try:
-            if not engine.drain(group, UUID(tenant)):
-                wakeups.wake([(group, UUID(tenant))])
-        except StoreAway as error:
-            log.warning("PostgreSQL is away, the sweeper will wake %s of tenant %s: %s", group, tenant, error)
-        except Exception as error:
-            raise ProjectingFailed(told(error)) from None
+        lanes.run(group, UUID(tenant), drain)
 
     @dramatiq.actor(broker=broker, actor_name=PARKED, queue_name=QUEUE, throws=ProjectionParked)
     def parked(tenant: str, projection: str, position: int, error: str) -> None:

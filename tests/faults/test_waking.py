@@ -143,6 +143,28 @@ def test_a_store_that_is_back_is_caught_up_with_by_the_sweeper(projectors, tenan
     assert projectors.queue.figures().dead == 0
 
 
+@pytest.mark.parametrize("hanging", [("search",), ("search", "audit")])
+def test_stores_that_hang_hold_up_nobody_else(projectors, tenant, hanging):
+    """More tenants than threads have something for the stores that hang, and come first."""
+    stand, others = projectors.stand, [uuid7() for _ in range(8)]
+    stores = {"search": stand.index, "audit": stand.trail}
+    for name in hanging:
+        stores[name].whims.seconds = 1.0
+    with projectors.working(threads=4):
+        for other in others:
+            stand.open(other)
+        projectors.wakeups.wake([(group, other) for group in hanging for other in others])
+        eventually(lambda: all(stores[name].whims.calls for name in hanging))
+        time.sleep(0.1)
+        projectors.open(tenant)
+        started = time.monotonic()
+        eventually(lambda: stand.positions(tenant)[TABLES[2]] == 1)
+        assert time.monotonic() - started < 0.6
+        for name in hanging:
+            stores[name].whims.seconds = 0
+        eventually(lambda: all(stand.positions(each)[name] == 1 for each in (*others, tenant) for name in hanging))
+
+
 def test_appending_goes_on_without_redis_and_the_sweeper_projects_by_itself(stand, urls, own_redis, tenant):
     projectors = Projectors(stand, own_redis.url(), urls.monitor)
     projectors.open(tenant)
