@@ -1,6 +1,6 @@
 """A tenant for tests of relational read models: events go into its real log, and are projected when asked."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from typing import Any
@@ -18,6 +18,7 @@ from infrastructure.event_store import PostgresEventStore
 from infrastructure.postgres import Database
 from projections.catalogue import RELATIONAL
 from projections.changes import folded
+from projections.pages import PageRequest
 from projections.targets import GenerationRows
 from projections.viewer import Viewer
 
@@ -117,3 +118,17 @@ class Stages:
         )
         stages = tuple(Stage(id=id, name=label, kind=kind, probability=percent) for id, label, kind, percent in rows)
         return PipelineCreated(name=name, stages=stages, default=default)
+
+
+def walk(directory: Any, tenancy: Tenancy, filters: Any, sort: str | None = None, limit: int = 3) -> Iterator[Any]:
+    """All rows of a list, page by page."""
+    cursor = None
+    while True:
+        page = directory.page(
+            tenancy.database, tenancy.viewer, filters, PageRequest(sort=sort, cursor=cursor, limit=limit)
+        )
+        assert 0 < len(page.items) <= limit or cursor is None
+        yield from page.items
+        cursor = page.next
+        if cursor is None:
+            return
