@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Self
 from uuid import UUID
 
 import msgspec
@@ -26,6 +27,12 @@ class Rehearsal:
         self._store = store
         self._database = sqlite3.connect("", isolation_level=None)
         self._database.executescript(_TABLES)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Forgets what was appended."""
@@ -128,3 +135,10 @@ class Rehearsal:
             )
             for version, kind, payload, at in self._database.execute(query, (stream,))
         ]
+
+
+class Silence:
+    """Announcements that nobody hears: nothing was stored."""
+
+    def appended(self, tenant: UUID, actor: str, position: int) -> None:
+        """Wakes nobody."""

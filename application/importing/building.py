@@ -8,6 +8,7 @@ from msgspec import structs
 
 from application.importing.kinds import Step, Steps, Values
 from application.importing.problems import Note, Problem, Rejected
+from application.importing.texts import shortened
 from domain.kernel import Command
 
 C = TypeVar("C", bound=Command)
@@ -53,7 +54,9 @@ def _problems(
 def _problem(field: str, value: Any, reason: str) -> Problem:
     if value is None:
         return Problem(code="missing", reason=f"The {_words(field)} can't be empty.", field=field)
-    return Problem(code="invalid_value", reason=f"The {_words(field)} is wrong: {reason}.", field=field)
+    shown = f"The {_words(field)}" if isinstance(value, list | dict) else f"'{shortened(str(value))}'"
+    reason = f"{shown} is not allowed: {reason[:1].lower()}{reason[1:]}.".replace("`", "")
+    return Problem(code="invalid_value", reason=reason, field=field)
 
 
 def _words(field: str) -> str:

@@ -49,16 +49,18 @@ class Decider:
         """What a row comes to. Raises Waiting (unless `final`), Rejected, or a Refused."""
         stream = self.stream(row)
         changed = self.changed(row, stream)
-        if not changed:
+        if not changed and not row.problems:
             return Result(row=row, fate=Fate.UNCHANGED)
-        values, made = self._resolved(row, changed, final=final)
-        if stream is None:
-            stream = self._new_stream(self._kind.entity)
-            steps = self._kind.create({**values, EXTERNAL_ID: self._identities.own_id(row)}, self._job.circumstances)
-            fate = Fate.CREATED
-        else:
-            steps = self._change(stream, values, changed)
-            fate = Fate.CHANGED
+        values, made, problems = self._resolved(row, changed, final=final)
+        try:
+            steps = self._steps(row, stream, values, changed)
+        except Rejected as error:
+            blamed = {each.field for each in problems}
+            raise Rejected([*problems, *(each for each in error.problems if each.field not in blamed)]) from None
+        if problems:
+            raise Rejected(problems)
+        fate = Fate.CHANGED if stream else Fate.CREATED
+        stream = stream or self._new_stream(self._kind.entity)
         stepped = self._step(stream, steps, self._source(row, stream))
         return self._outcome(row, fate, steps, stepped, made)
 
@@ -74,9 +76,11 @@ class Decider:
             made=tuple(stream_subject(each.decision.change.stream)[0] for each in made),
         )
 
-    def _resolved(self, row: Row, changed: frozenset[str], *, final: bool) -> tuple[dict[str, Any], list[Stepped]]:
-        """The row's values with ids for what changed references name, and what was made for them."""
-        values, made, problems = dict(row.values), [], []
+    def _resolved(
+        self, row: Row, changed: frozenset[str], *, final: bool
+    ) -> tuple[dict[str, Any], list[Stepped], list[Problem]]:
+        """The row's values with ids for what changed references name; what was made for them; what is wrong so far."""
+        values, made, problems = dict(row.values), [], list(row.problems)
         for field in self._plan.references:
             claims = self._identities.referred(row, field)
             values[field] = None
@@ -96,9 +100,7 @@ class Decider:
                 problems.append(self._unknown(row, field))
             if stream is not None:
                 values[field] = stream_subject(stream)[1]
-        if problems:
-            raise Rejected(problems)
-        return values, made
+        return values, made, problems
 
     def _unknown(self, row: Row, field: str) -> Problem:
         entity = self._plan.columns[field].field.entity
@@ -121,7 +123,10 @@ class Decider:
         self._known.begin(stream)
         return stream
 
-    def _change(self, stream: str, values: Mapping[str, Any], changed: frozenset[str]) -> Steps:
+    def _steps(self, row: Row, stream: str | None, values: Mapping[str, Any], changed: frozenset[str]) -> Steps:
+        """The commands that the row comes to. Raises Rejected."""
+        if stream is None:
+            return self._kind.create({**values, EXTERNAL_ID: self._identities.own_id(row)}, self._job.circumstances)
         now = self._known.present(stream)
         circumstances = structs.replace(
             self._job.circumstances,

@@ -20,6 +20,8 @@ def plan(kind: Kind, map: ImportMap, header: Sequence[str], zone: ZoneInfo) -> P
     """How the records of a file become rows of that kind. Raises MapRefused; dates are days of the zone."""
     planner = _Planner(map, zone)
     planner.check(kind)
+    if planner.faults:
+        raise MapRefused("\n".join(planner.faults))
     columns = planner.columns(kind, map.fields, "fields")
     made = {name: made for name, each in columns.items() if (made := planner.made(name, each))}
     used = tuple(dict.fromkeys((map.external_id, *_used(columns), *_used_by(made))))

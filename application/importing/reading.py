@@ -30,6 +30,7 @@ class CsvFile:
     """An open CSV file in UTF-8, with or without a byte order mark. Raises FileUnreadable where it is none."""
 
     def __init__(self, path: Path, delimiter: str = ",") -> None:
+        self.path = path
         self.delimiter = delimiter
         try:
             self.size = path.stat().st_size
@@ -39,7 +40,7 @@ class CsvFile:
         text = TextIOWrapper(self._bytes, encoding="utf-8-sig", errors="surrogateescape", newline="")
         self._reader = csv.reader(text, delimiter=delimiter, strict=True)
         try:
-            self.header = self._read_header(path)
+            self.header = self._read_header()
         except FileUnreadable:
             self._bytes.close()
             raise
@@ -83,17 +84,17 @@ class CsvFile:
                 return f"The cell in column '{name}' is not UTF-8 (byte 0x{byte:02X})."
         return None
 
-    def _read_header(self, path: Path) -> list[str]:
+    def _read_header(self) -> list[str]:
         if self._bytes.peek(2)[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            raise FileUnreadable(f"{path} is UTF-16: save it as UTF-8.")
+            raise FileUnreadable(f"{self.path} is UTF-16: save it as UTF-8.")
         try:
             header = [cell.strip() for cell in next(self._reader)]
         except (StopIteration, csv.Error) as error:
-            raise FileUnreadable(f"{path} has no header in its first row. {error}".strip()) from error
+            raise FileUnreadable(f"{self.path} has no header in its first row. {error}".strip()) from error
         if any(map(not_utf8, header)):
-            raise FileUnreadable(f"{path}: the header (row 1) is not UTF-8: save the file as UTF-8.")
+            raise FileUnreadable(f"{self.path}: the header (row 1) is not UTF-8: save the file as UTF-8.")
         if doubled := sorted({name for name in header if name and header.count(name) > 1}):
-            raise FileUnreadable(f"{path}: the header (row 1) names a column twice: {', '.join(doubled)}.")
+            raise FileUnreadable(f"{self.path}: the header (row 1) names a column twice: {', '.join(doubled)}.")
         return header
 
 

@@ -14,6 +14,7 @@ from msgspec import structs
 from application.importing.problems import Note, Problem
 from application.importing.results import Fate
 
+REASON = "reason"
 _IN_MEMORY = 1_000_000
 
 
@@ -85,11 +86,12 @@ class Report:
 
 
 class _Rejects:
-    """The file of rejected rows; there is none while no row was rejected."""
+    """The file of rejected rows, which can be mended and imported; there is none while no row was rejected."""
 
     def __init__(self, path: Path, header: Sequence[str], delimiter: str) -> None:
         self.path = path
-        self._header = header
+        self._columns = [*header] if REASON in header else [*header, REASON]
+        self._reason = self._columns.index(REASON)
         self._delimiter = delimiter
         self._file: TextIO | None = None
         path.unlink(missing_ok=True)
@@ -99,9 +101,10 @@ class _Rejects:
         if self._file is None:
             self._file = self.path.open("w", encoding="utf-8", errors="surrogateescape", newline="")
             self._writer = csv.writer(self._file, delimiter=self._delimiter)
-            self._writer.writerow([*self._header, "reason"])
-        missing = [""] * (len(self._header) - len(cells))
-        self._writer.writerow([*cells, *missing, reason])
+            self._writer.writerow(self._columns)
+        row = [*cells, *[""] * (len(self._columns) - len(cells))]
+        row[self._reason] = reason
+        self._writer.writerow(row)
 
     def close(self) -> None:
         """Ends the file."""

@@ -19,7 +19,8 @@ EXTERNAL_ID = "external_id"
 class Row(Struct, frozen=True, kw_only=True):
     """A record of the file as values of its fields, None where it has none; references are external ids.
 
-    `sources` holds the texts that the values stand for, to be compared with the last import.
+    `sources` holds the texts that the values stand for, to be compared with the last import. A row with `problems`
+    goes the same way as others, so that all that is wrong with it is said at once; it is never stored.
     """
 
     number: int
@@ -28,6 +29,7 @@ class Row(Struct, frozen=True, kw_only=True):
     values: Mapping[str, Any]
     sources: Mapping[str, str]
     texts: Texts
+    problems: tuple[Problem, ...] = ()
 
 
 class Made(Struct, frozen=True, kw_only=True):
@@ -59,7 +61,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     cells: tuple[tuple[int, str, Mapping[str, str]], ...]
 
     def row(self, record: Record, now: datetime) -> Row:
-        """The values of a record. Raises Rejected, with a problem for each field that can't be read."""
+        """The values of a record, and what of it can't be read. Raises Rejected where nothing can."""
         if record.fault is not None:
             raise Rejected((Problem(code="unreadable_row", reason=record.fault),))
         texts = {}
@@ -70,7 +72,6 @@ class Plan(Struct, frozen=True, kw_only=True):
         values, problems = _read(self.columns, texts, now)
         if not external_id:
             problems.append(Problem(code="missing", reason="The external id is missing.", field=EXTERNAL_ID))
-        if problems:
             raise Rejected(problems)
         return Row(
             number=record.number,
@@ -79,6 +80,7 @@ class Plan(Struct, frozen=True, kw_only=True):
             values=values,
             sources={name: canonical(value) for name, value in values.items() if value is not None},
             texts=texts,
+            problems=tuple(problems),
         )
 
     def in_column(self, problem: Problem) -> Problem:

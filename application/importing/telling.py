@@ -21,8 +21,8 @@ def write_report(report: Report, path: Path) -> None:
             file.writelines(f"{line}\n" for line in told(report))
 
 
-def told(report: Report, most: int | None = None) -> Iterator[str]:
-    """The report as lines for people, with `most` rows at most."""
+def told(report: Report, *, rows: bool = True) -> Iterator[str]:
+    """The report as lines for people, with what was said of single `rows` or without."""
     summary = report.summary()
     dry = " (dry run: nothing was written)" if summary["dry_run"] else ""
     yield f"{summary['file']}: {summary['records']} of tenant {summary['tenant']}{dry}"
@@ -32,10 +32,9 @@ def told(report: Report, most: int | None = None) -> Iterator[str]:
         yield f"made on the way: {count:,} of kind {entity}"
     for reason, count in summary["reasons"].items():
         yield f"rejected for {reason}: {count:,}"
-    for number, detail in enumerate(report.details()):
-        if number == most:
-            yield "… and more: --report FILE names them all"
-            return
+    if summary["rejected_rows"]:
+        yield f"rejected rows: {summary['rejected_rows']}"
+    for detail in report.details() if rows else ():
         column = f", column {detail['column']}" if "column" in detail else ""
         noted = " (noted)" if detail["code"] == "noted" else ""
         yield f"row {detail['row']}{column}{noted}: {detail['reason']}"

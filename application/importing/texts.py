@@ -31,7 +31,7 @@ class NumberFormat:
     def read(self, text: str, factor: Decimal = Decimal(1)) -> Decimal:
         """The number times the factor, exact, without needless zeros."""
         if len(text) > _LONGEST_NUMBER or not self._pattern.fullmatch(text):
-            raise NotReadable(f"'{_shown(text)}' is not a number such as {self._example()}.")
+            raise NotReadable(f"'{shortened(text)}' is not a number such as {self._example()}.")
         plain = text.replace(self._thousands, "") if self._thousands else text
         return _plain(_EXACT.multiply(Decimal(plain.replace(self._decimal, ".")), factor))
 
@@ -51,7 +51,7 @@ def flag(text: str) -> bool:
     folded = text.casefold()
     if folded in _TRUE or folded in _FALSE:
         return folded in _TRUE
-    raise NotReadable(f"'{_shown(text)}' is neither yes nor no.")
+    raise NotReadable(f"'{shortened(text)}' is neither yes nor no.")
 
 
 @lru_cache(maxsize=10_000)
@@ -61,9 +61,9 @@ def moment(text: str, form: str, zone: ZoneInfo) -> datetime:
         read = datetime.strptime(text, form)  # noqa: DTZ007
         instant = (read if read.tzinfo else read.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise NotReadable(f"'{_shown(text)}' is not a date of the form {form}.") from None
+        raise NotReadable(f"'{shortened(text)}' is not a date of the form {form}.") from None
     if instant < _FIRST_DAY:
-        raise NotReadable(f"'{_shown(text)}' lies before 1900.")
+        raise NotReadable(f"'{shortened(text)}' lies before 1900.")
     return instant
 
 
@@ -88,5 +88,6 @@ def _plain(number: Decimal) -> Decimal:
     return normal.copy_abs() if normal.is_zero() else normal
 
 
-def _shown(text: str) -> str:
+def shortened(text: str) -> str:
+    """A text as a message can quote it."""
     return text if len(text) <= 60 else f"{text[:60]}…"
