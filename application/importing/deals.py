@@ -48,6 +48,8 @@ FIELDS = {
 _LINE = ("product", "quantity", "unit_price", "discount")
 _HISTORY = ("stage", "opened", "closed", "reason", "won_amount")
 _ELSEWHERE = ("owner", "contact", *_LINE, *_HISTORY)
+# A price that the file doesn't tell is not known: the product's of today would make up an amount.
+_UNPRICED: dict[str, Any] = {"unit_price": None}
 _POINTERS = {"lines": "product", "contacts": "contact"}
 
 
@@ -59,7 +61,7 @@ def create(values: Values, circumstances: Circumstances) -> Steps:
     if values.get("contact"):
         fields["contacts"] = [{"contact": values["contact"]}]
     if values.get("product"):
-        fields["lines"] = [known(values, _LINE)]
+        fields["lines"] = [_UNPRICED | known(values, _LINE)]
     opened = Step(command=command(OpenDeal, fields, _POINTERS), at=at, field=field)
     return Steps((opened, *closing(values, circumstances)))
 
@@ -104,7 +106,7 @@ def _lines(values: Values, changed: frozenset[str], deal: Deal, circumstances: C
     first |= {name: values[name] for name in _LINE if name in changed}
     if first.get("product") is None:
         return lines
-    return [{**known(first), "description": None}, *lines]
+    return [{**_UNPRICED, **known(first), "description": None}, *lines]
 
 
 def _contacts(values: Values, deal: Deal) -> list[dict[str, Any]]:

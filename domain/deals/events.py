@@ -26,7 +26,8 @@ class Line(Struct, frozen=True, kw_only=True, omit_defaults=True):
             return None
         with localcontext(prec=60):
             price = self.quantity * self.unit_price * (100 - self.discount) / 100
-            return price.quantize(Decimal("0.0001"))
+            exact, cents = price.quantize(Decimal("0.0001")), price.quantize(Decimal("0.01"))
+            return cents if cents == exact else exact
 
 
 class DealContact(Struct, frozen=True, kw_only=True, omit_defaults=True):
