@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 from infrastructure.postgres import Database
+from infrastructure.texts import are_storable
 from projections.ports import Hit, NotPublished, SearchDocument, SearchQuery
 from projections.search import asked_words, title_key, words
 
@@ -101,7 +102,7 @@ class PostgresIndex:
         """The best hits of the published generation, per entity best first. Raises NotPublished."""
         asked = asked_words(query)
         values = [*query.filters, *query.filters.values()]
-        if not asked or not query.entities or not all(_is_storable(each) for each in values):
+        if not asked or not query.entities or not are_storable(values):
             return []
         parameters = {
             "key": title_key(query.text),
@@ -161,8 +162,3 @@ def _vector(document: SearchDocument) -> str:
     weights = {word: "B" for text in document.text for word in words(text)}
     weights.update(dict.fromkeys(words(document.title), "A"))
     return " ".join(f"'{word}':1{weight}" for word, weight in weights.items())
-
-
-def _is_storable(text: str) -> bool:
-    """Whether PostgreSQL could hold the text: it has no NUL and no lone surrogates, so nothing equals those."""
-    return "\0" not in text and not any("\ud800" <= each <= "\udfff" for each in text)

@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 
 from infrastructure.postgres import Database
+from infrastructure.texts import are_storable
 from projections.ports import AuditDocument, AuditQuery
 
 _BATCH = 1_000
@@ -71,6 +72,8 @@ class PostgresTrail:
 
     def find(self, tenant: UUID, generation: int, query: AuditQuery) -> list[AuditDocument]:
         """The matching documents of that tenant and generation, newest first."""
+        if not are_storable((query.entity, query.stream, query.actor, query.type)):
+            return []
         parameters = {"generation": generation, **msgspec.structs.asdict(query)}
         return [self._decoder.decode(row["document"]) for row in self._database.read(tenant, _FIND, parameters)]
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 from msgspec import structs
-from pymongo import ASCENDING, DESCENDING, IndexModel, MongoClient
+from pymongo import ASCENDING, DESCENDING, MongoClient
 from pymongo.collection import Collection
 from pymongo.errors import (
     BulkWriteError,
@@ -19,6 +19,7 @@ from pymongo.errors import (
     WriteConcernError,
 )
 
+from infrastructure.texts import are_storable
 from projections.ports import AuditDocument, AuditQuery, DocumentRefused, StoreAway
 
 _DUPLICATE = 11000
@@ -67,26 +68,28 @@ class MongoTrail:
         self._make_indexes()
         for start in range(0, len(documents), _BATCH):
             batch = [_stored(tenant, generation, each) for each in documents[start : start + _BATCH]]
-            with _reaching():
+            with reaching():
                 self._logs.insert_many(batch, ordered=False)
 
     def find(self, tenant: UUID, generation: int, query: AuditQuery) -> list[AuditDocument]:
         """The matching documents of that tenant and generation, newest first."""
+        if not are_storable((query.entity, query.stream, query.actor, query.type)):
+            return []
         wanted = {**_generation(tenant, generation), **_matching(query)}
-        with _reaching():
+        with reaching():
             found = list(self._logs.find(wanted).sort("position", DESCENDING).limit(query.limit))
         return [_document(each) for each in found]
 
     def drop(self, tenant: UUID, generation: int) -> None:
         """Forgets a generation of the tenant, some documents at a time."""
         own = _generation(tenant, generation)
-        with _reaching():
+        with reaching():
             while ids := [each["_id"] for each in self._logs.find(own, {"_id": True}).limit(_DROPPED_AT_A_TIME)]:
                 self._logs.delete_many({**own, "_id": {"$in": ids}})
 
     def ping(self) -> None:
         """Raises StoreAway when the server doesn't answer."""
-        with _reaching():
+        with reaching():
             self._client.admin.command("ping")
 
     def _make_indexes(self) -> None:
@@ -95,11 +98,10 @@ class MongoTrail:
             if self._indexed:
                 return
             fields = ("stream", "entity", "actor", "type", "recorded_us")
-            keys = [("position",), *((field, "position") for field in fields)]
-            with _reaching():
-                self._logs.create_indexes(
-                    [IndexModel([(name, ASCENDING) for name in ("tenant", "generation", *key)]) for key in keys]
-                )
+            with reaching():
+                # One command for each: FerretDB dies of one for several when they are there already.
+                for key in (("position",), *((field, "position") for field in fields)):
+                    self._logs.create_index([(name, ASCENDING) for name in ("tenant", "generation", *key)])
             self._indexed = True
 
 
@@ -149,7 +151,7 @@ def _is_away(code: int | None) -> bool:
 
 
 @contextmanager
-def _reaching() -> Iterator[None]:
+def reaching() -> Iterator[None]:
     """StoreAway for what may pass; documents that are there already are no error."""
     try:
         yield

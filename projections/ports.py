@@ -135,7 +135,7 @@ class AuditDocument(Struct, frozen=True, kw_only=True):
     event: Mapping[str, Any]
     before: Mapping[str, Any] | None = None
     after: Mapping[str, Any] | None = None
-    changed: Sequence[str] = ()
+    changed: tuple[str, ...] = ()
 
 
 class AuditQuery(Struct, frozen=True, kw_only=True):

@@ -54,7 +54,7 @@ class AuditEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     event: Mapping[str, Any]
     before: Mapping[str, Any] | None = None
     after: Mapping[str, Any] | None = None
-    changed: Sequence[str] = ()
+    changed: tuple[str, ...] = ()
 
 
 def audit_documents(batch: Batch) -> list[AuditDocument]:
@@ -105,7 +105,7 @@ def opened(tenant: UUID, keys: KeyReader, documents: Sequence[AuditDocument]) ->
     return [_entry(each, opener) for each in documents]
 
 
-def _document(recorded: Recorded, before: Any, after: Any, changed: Sequence[str]) -> AuditDocument:
+def _document(recorded: Recorded, before: Any, after: Any, changed: tuple[str, ...]) -> AuditDocument:
     return AuditDocument(
         position=recorded.position,
         stream=recorded.stream,
@@ -156,7 +156,7 @@ def _entry(document: AuditDocument, keys: Keys | None) -> AuditEntry:
     told = structs.asdict(document)
     for name in ("event", "before", "after"):
         told[name] = _opened(told[name], document.stream, keys)
-    told["changed"] = list(_named(document.changed, told["before"], told["after"]))
+    told["changed"] = tuple(_named(document.changed, told["before"], told["after"]))
     told["address"] = None
     if keys is not None and isinstance(document.address, Sealed):
         address = keys.open(stream_subject(document.actor)[1], document.address)

@@ -49,7 +49,7 @@ def make(elasticsearch_url, prefix) -> Iterator[Callable[..., ElasticsearchIndex
 
 
 @pytest.fixture(scope="module")
-def index(make) -> ElasticsearchIndex:
+def index(make: Callable[..., ElasticsearchIndex]) -> ElasticsearchIndex:
     return make()
 
 

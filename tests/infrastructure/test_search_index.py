@@ -34,9 +34,10 @@ def elasticsearch(elasticsearch_url) -> Iterator[ElasticsearchIndex]:
 
 @pytest.fixture(params=["elasticsearch", "postgres"])
 def index(request) -> SearchIndex:
-    if request.param == "elasticsearch":
-        return request.getfixturevalue("elasticsearch")
-    return PostgresIndex(request.getfixturevalue("database"))
+    if request.param == "postgres":
+        return PostgresIndex(request.getfixturevalue("database"))
+    index: ElasticsearchIndex = request.getfixturevalue("elasticsearch")
+    return index
 
 
 @pytest.fixture
