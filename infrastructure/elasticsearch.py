@@ -143,17 +143,18 @@ class ElasticsearchIndex:
         if index in self._made:
             return
         with _reaching():
-            self._client.indices.put_index_template(
-                name=f"{self._prefix}-{entity}s",
-                index_patterns=[f"{self._prefix}-{entity}s-g*"],
-                priority=200,
-                template={"settings": self._settings, "mappings": MAPPING},
-            )
-            try:
-                self._client.indices.create(index=index)
-            except ApiError as error:
-                if error.error != "resource_already_exists_exception":
-                    raise
+            if not self._client.indices.exists(index=index):
+                self._client.indices.put_index_template(
+                    name=f"{self._prefix}-{entity}s",
+                    index_patterns=[f"{self._prefix}-{entity}s-g*"],
+                    priority=200,
+                    template={"settings": self._settings, "mappings": MAPPING},
+                )
+                try:
+                    self._client.indices.create(index=index)
+                except ApiError as error:
+                    if error.error != "resource_already_exists_exception":
+                        raise
         self._made.add(index)
 
     def _put(self, tenant: UUID, generation: int, document: SearchDocument) -> bytes:

@@ -18,9 +18,10 @@ def answering(status: int, body: bytes = b'{"error": {"type": "unwell"}}') -> It
             self.send_header("X-Elastic-Product", "Elasticsearch")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            if self.command != "HEAD":
+                self.wfile.write(body)
 
-        do_GET = do_POST = do_PUT = do_any  # noqa: N815
+        do_GET = do_HEAD = do_POST = do_PUT = do_any  # noqa: N815
 
         def log_message(self, *_: object) -> None:
             """Nothing: what is asked is not what is tested."""
