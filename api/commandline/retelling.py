@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from projections.audit.trail import AuditEntry
 
-_ERASED = {"kind": "erased"}
+_LONG = 100
 
 
 def told(entry: "AuditEntry") -> str:
@@ -32,10 +32,19 @@ def _changes(entry: "AuditEntry") -> Iterator[str]:
         yield "    nothing changed"
     for field in entry.changed:
         before, after = _value(entry.before, field), _value(entry.after, field)
-        if entry.before is None:
-            yield f"    {field}: {_text(after)}"
+        line = _text(after) if entry.before is None else f"{_text(before)} → {_text(after)}"
+        if len(line) > _LONG and isinstance(after, list):
+            yield f"    {field}:"
+            yield from _items(before if isinstance(before, list) else [], after)
         else:
-            yield f"    {field}: {_text(before)} → {_text(after)}"
+            yield f"    {field}: {line}"
+
+
+def _items(before: list[Any], after: list[Any]) -> Iterator[str]:
+    """What went out of a list and what came in; all of it where only the order is another."""
+    gone, come = ([each for each in one if each not in other] for one, other in ((before, after), (after, before)))
+    yield from (f"      - {_text(each)}" for each in gone)
+    yield from (f"      + {_text(each)}" for each in (come if gone or come else after))
 
 
 def _value(state: Mapping[str, Any] | None, field: str) -> Any:

@@ -4,11 +4,12 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from infrastructure.bootstrap import Application, build
 from infrastructure.settings import Settings
 from tests.fixtures import MASTER_KEY, DatabaseUrls
 
@@ -49,6 +50,17 @@ def run(environment: Mapping[str, str], tmp_path: Path) -> Run:
         )
 
     return run
+
+
+@pytest.fixture
+def built(environment) -> Iterator[Application]:
+    """The application over the test's system, in this process."""
+    names = {name.upper() for name in Settings.model_fields}
+    application = build(
+        Settings.load(_env_file=None, **{name.lower(): environment[name] for name in names & environment.keys()})
+    )
+    yield application
+    application.close()
 
 
 def without_settings(variables: Mapping[str, str]) -> dict[str, str]:

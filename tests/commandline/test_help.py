@@ -14,6 +14,7 @@ COMMANDS = (
     "tenant create",
     "tenant list",
     "seed admin",
+    "import",
     "projections status",
     "projections rebuild",
     "projections retry",

@@ -4,6 +4,7 @@ import psycopg
 
 from tests.commandline.conftest import Run, done, refused
 from tests.fixtures import PASSWORDS
+from tests.services.databases import Postgres
 
 STRONG = "a long enough password"
 
@@ -81,7 +82,7 @@ def test_a_tenant_that_is_not_there_is_refused(run: Run):
     assert "--tenant" in refused(run("seed", "admin"), 2)
 
 
-def _empty(postgres) -> str:
+def _empty(postgres: Postgres) -> str:
     """The owner's URL of a database without tables."""
     made = postgres.database()
     with psycopg.connect(made.superuser_url, autocommit=True) as connection:
