@@ -7,6 +7,7 @@ import typer
 
 from api.commandline import (
     database,
+    importing,
     processes,
     projections,
     queue,
@@ -19,13 +20,7 @@ from api.commandline import (
 )
 from api.commandline.failures import report
 from api.commandline.options import DataDir, remember_data_dir
-from api.commandline.sections import Sections
-
-_ONE_MACHINE = "Everything on one machine"
-_SET_UP = "Set up"
-_DATA = "Data"
-_LOOK_AFTER = "Look after"
-_PROCESSES = "The processes of a system, each on its own"
+from api.commandline.sections import DATA, LOOK_AFTER, ONE_MACHINE, PROCESSES, SET_UP, Sections
 
 _EPILOG = """\
 Which system a command works on: with --data-dir DIR (before or behind the command, or CLIENTFORGE_DATA_DIR) the one
@@ -70,26 +65,28 @@ def _first(
     remember_data_dir(data_dir)
 
 
-app.command("up", rich_help_panel=_ONE_MACHINE)(up.up_command)
+app.command("up", rich_help_panel=ONE_MACHINE)(up.up_command)
 
 _db = _group("The database's tables.")
 _db.command("migrate")(database.migrate_command)
-app.add_typer(_db, name="db", rich_help_panel=_SET_UP, short_help="Bring the database's tables up to date: db migrate.")
+app.add_typer(_db, name="db", rich_help_panel=SET_UP, short_help="Bring the database's tables up to date: db migrate.")
 
 _tenant = _group("Tenants: each is a world of its own.")
 _tenant.command("create")(tenants.create_command)
 _tenant.command("list")(tenants.list_command)
-app.add_typer(_tenant, name="tenant", rich_help_panel=_SET_UP, short_help="Make tenants and list them: create, list.")
+app.add_typer(_tenant, name="tenant", rich_help_panel=SET_UP, short_help="Make tenants and list them: create, list.")
 
 _seed = _group("First users.")
 _seed.command("admin")(seeding.admin_command)
-app.add_typer(_seed, name="seed", rich_help_panel=_SET_UP, short_help="Give a tenant its first user: seed admin.")
+app.add_typer(_seed, name="seed", rich_help_panel=SET_UP, short_help="Give a tenant its first user: seed admin.")
+
+app.command("import", rich_help_panel=DATA, short_help="Import records from a CSV file.")(importing.import_command)
 
 _events = _group("The event log: everything that ever happened.")
 _events.command("verify", short_help="Recompute the hash chain of every tenant's log.")(verifying.verify_command)
 _events.command("replay", short_help="Tell what happened, event by event.")(replaying.replay_command)
 app.add_typer(
-    _events, name="events", rich_help_panel=_LOOK_AFTER, short_help="Check the log or tell it again: verify, replay."
+    _events, name="events", rich_help_panel=LOOK_AFTER, short_help="Check the log or tell it again: verify, replay."
 )
 
 _projections = _group("Projections: what queries read, made from the log.")
@@ -102,7 +99,7 @@ _projections.command("skip", short_help="Leave an event out that can't be applie
 app.add_typer(
     _projections,
     name="projections",
-    rich_help_panel=_LOOK_AFTER,
+    rich_help_panel=LOOK_AFTER,
     short_help="What queries read: status, rebuild, retry, skip.",
 )
 
@@ -111,13 +108,13 @@ _queue.command("health", short_help="Show the queue's figures; exit code 1 when 
     queue.health_command
 )
 _queue.command("clear-dlq", short_help="Delete all dead letters.")(queue.clear_command)
-app.add_typer(_queue, name="queue", rich_help_panel=_LOOK_AFTER, short_help="The workers' queue: health, clear-dlq.")
+app.add_typer(_queue, name="queue", rich_help_panel=LOOK_AFTER, short_help="The workers' queue: health, clear-dlq.")
 
-app.command("serve", rich_help_panel=_PROCESSES, short_help="Answer HTTP requests.")(processes.serve_command)
-app.command("worker", rich_help_panel=_PROCESSES, short_help="Project the log into read models, search and audit.")(
+app.command("serve", rich_help_panel=PROCESSES, short_help="Answer HTTP requests.")(processes.serve_command)
+app.command("worker", rich_help_panel=PROCESSES, short_help="Project the log into read models, search and audit.")(
     processes.worker_command
 )
-app.command("sweeper", rich_help_panel=_PROCESSES, short_help="Wake workers where a wake-up got lost.")(
+app.command("sweeper", rich_help_panel=PROCESSES, short_help="Wake workers where a wake-up got lost.")(
     processes.sweeper_command
 )
 
