@@ -18,5 +18,5 @@ _numbers = count(1)
 def body_of(kind: Records, **changes: Any) -> dict[str, Any]:
     """A body that creates a record, with an e-mail address that nobody has yet."""
     address = f"somebody-{next(_numbers)}@example.com"
-    own = {"contacts": {"emails": [{"address": address}]}, "users": {"email": address}}
+    own: dict[str, dict[str, Any]] = {"contacts": {"emails": [{"address": address}]}, "users": {"email": address}}
     return {**kind.example, **own.get(kind.path, {}), **changes}

@@ -10,7 +10,9 @@ from tests.api.stand import Company, pointers, problem
 @pytest.fixture
 def stages(startup):
     """The ids of the default pipeline's stages by name."""
-    [pipeline] = startup.admin.get("/pipelines").json()["items"]
+    head = str(startup.application.store.head(startup.profile.id))
+    listed = startup.admin.ask("GET", "/pipelines", headers={"ClientForge-Min-Position": head})
+    [pipeline] = listed.json()["items"]
     return {each["name"]: each["id"] for each in pipeline["stages"]}
 
 

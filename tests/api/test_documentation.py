@@ -1,0 +1,99 @@
+"""The OpenAPI description is true, its examples work, and its page loads nothing."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from api.app import OPERATIONS
+from api.decoding import decoded
+from tests.api.stand import API
+
+
+@pytest.fixture(scope="module")
+def document(client) -> dict[str, Any]:
+    told: dict[str, Any] = client.get("/api/openapi.json").json()
+    return told
+
+
+def test_it_is_openapi_and_tells_every_operation(client, document):
+    assert document["openapi"] == "3.1.0"
+    assert client.get(f"{API}/openapi.json").json() == document
+    told = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+    assert told == {(each.method, API + each.path.replace("{id:uuid}", "{id}")) for each in OPERATIONS}
+    ids = [each["operationId"] for methods in document["paths"].values() for each in methods.values()]
+    assert len(ids) == len(set(ids))
+
+
+def test_every_reference_leads_somewhere(document):
+    for reference in references(document):
+        place: Any = document
+        for part in reference.removeprefix("#/").split("/"):
+            place = place[part]
+
+
+def test_every_operation_tells_its_answer_its_errors_and_what_it_needs(document):
+    for operation in OPERATIONS:
+        told = document["paths"][API + operation.path.replace("{id:uuid}", "{id}")][operation.method.lower()]
+        assert str(operation.status) in told["responses"]
+        if not operation.public:
+            assert "401" in told["responses"]
+        if operation.permission:
+            assert operation.permission in told["description"]
+            assert "403" in told["responses"]
+        names = {each["name"] for each in told["parameters"]}
+        in_path = {each["name"] for each in told["parameters"] if each["in"] == "path"}
+        assert in_path == ({"id"} if "{id" in operation.path else set())
+        assert ("Idempotency-Key" in names) == (operation.method == "POST" and operation.commands)
+        assert ("If-Match" in names) == (operation.commands and not operation.creates)
+
+
+@pytest.mark.parametrize("operation", [each for each in OPERATIONS if each.body], ids=lambda each: each.name)
+def test_every_example_of_a_body_is_one(operation):
+    assert operation.body is not None
+    body = decoded(operation.body, msgspec.json.encode(operation.example or {}))
+    assert isinstance(body, operation.body)
+
+
+def test_amounts_are_texts_and_references_are_uuids(document):
+    deal = document["components"]["schemas"]["DealRow"]["properties"]
+    assert {"type": "string", "format": "decimal"} in deal["amount"]["anyOf"]
+    assert deal["id"] == {"type": "string", "format": "uuid"}
+    body = document["components"]["schemas"]["OpenDeal"]
+    assert body["additionalProperties"] is False
+    assert body["required"] == ["name"]
+
+
+def test_owner_may_be_me(document):
+    parameters = document["paths"][f"{API}/accounts"]["get"]["parameters"]
+    [owner] = [each for each in parameters if each["name"] == "owner"]
+    assert {"const": "me"} in owner["schema"]["anyOf"]
+
+
+def test_the_page_loads_nothing_and_runs_nothing(client, document):
+    answer = client.get("/api/docs")
+    assert answer.headers["content-type"].startswith("text/html")
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'; style-src 'unsafe-inline'")
+    assert not re.search(r"<script|<link|<img|<iframe|src=|url\(|@import|https?://(?!example)", answer.text)
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            assert f'id="{operation["operationId"]}"' in answer.text
+
+
+def test_a_problems_type_leads_to_what_it_means(client):
+    kind = client.get("/nothing").json()["type"]
+    page, _, anchor = kind.partition("#")
+    assert f'id="{anchor}"' in client.get(page).text
+
+
+def references(told: Any) -> Iterator[str]:
+    if isinstance(told, dict):
+        if isinstance(told.get("$ref"), str):
+            yield told["$ref"]
+        for each in told.values():
+            yield from references(each)
+    elif isinstance(told, list):
+        for each in told:
+            yield from references(each)

@@ -1,0 +1,71 @@
+"""Passwords and tokens are in no table, no event, no log line and no answer."""
+
+import base64
+import logging
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tests.api.stand import API
+
+FIRST, SECOND, THIRD = (f"a password that nobody stores {number}" for number in range(3))
+
+
+@pytest.fixture
+def secrets(acme, caplog):
+    """All secrets of a user who has used everything, and what was logged meanwhile."""
+    caplog.set_level(logging.DEBUG)
+    email = f"{uuid4()}@example.com"
+    body = {"first_name": "A", "last_name": "B", "email": email, "password": FIRST}
+    id = acme.admin.post("/users", body, **{"Idempotency-Key": str(uuid4())}).json()["id"]
+    acme.admin.post(f"/users/{id}/set-password", {"password": SECOND})
+    credentials = {"email": email, "password": SECOND, "tenant": acme.profile.subdomain}
+    tokens = acme.client.post(f"{API}/auth/login", json=credentials).json()
+    renewed = acme.client.post(f"{API}/auth/refresh", json={"refresh_token": tokens["refresh_token"]}).json()
+    bearer = {"Authorization": f"Bearer {renewed['access_token']}"}
+    change = {"old_password": SECOND, "new_password": THIRD}
+    changed = acme.client.post(f"{API}/auth/change-password", json=change, headers=bearer).json()
+    acme.client.post(f"{API}/auth/login", json={**credentials, "password": "a wrong password that somebody types"})
+    acme.admin.get(f"/users/{id}")
+    acme.admin.get("/audit")
+    issued = [each[name] for each in (tokens, renewed, changed) for name in ("access_token", "refresh_token")]
+    return [FIRST, SECOND, THIRD, "a wrong password that somebody types", *issued]
+
+
+def test_no_table_holds_them(acme, urls, secrets):
+    raw = [base64.urlsafe_b64decode(each)[32:].hex() for each in secrets if len(each) == 88]
+    assert len(raw) == 3
+    wanted = [*secrets, *(each.encode().hex() for each in secrets), *raw]
+    with psycopg.connect(urls.superuser, autocommit=True) as connection:
+        tables = connection.execute(
+            "SELECT schemaname, tablename FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+        ).fetchall()
+        assert ("public", "credentials") in tables
+        for schema, table in tables:
+            query = sql.SQL("SELECT count(*) FROM {} t WHERE t::text LIKE ANY(%s)").format(
+                sql.Identifier(schema, table)
+            )
+            found = connection.execute(query, ([f"%{each}%" for each in wanted],)).fetchone()
+            assert found == (0,), table
+
+
+def test_no_log_line_and_no_answer_holds_them(acme, secrets, caplog):
+    records = [*caplog.get_records("setup"), *caplog.get_records("call")]
+    lines = [f"{record.getMessage()} {record.__dict__}" for record in records]
+    assert any("'route': '/api/v1/auth/login'" in line for line in lines)
+    told = "\n".join([*lines, acme.client.get("/metrics").text, acme.admin.get("/audit", limit="200").text])
+    for secret in secrets:
+        assert secret not in told
+
+
+def test_the_access_log_tells_the_route_and_nobodys_data(acme, caplog):
+    caplog.set_level(logging.INFO, "clientforge.access")
+    acme.rep.get("/search", q="somebodys-name")
+    [record] = [each for each in caplog.records if each.name == "clientforge.access"]
+    told = record.__dict__
+    assert (told["method"], told["route"], told["status"]) == ("GET", "/api/v1/search", 200)
+    assert told["ms"] > 0
+    assert told["request"]
+    assert "somebodys-name" not in str(told)

@@ -1,0 +1,143 @@
+"""`clientforge serve` itself: processes of its own, one log, counts of all of them, and an end without loss."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from domain.permissions import Role
+from infrastructure.embedded.child import free_port
+from infrastructure.settings import Settings
+from tests.api.stand import API, PASSWORD, Company
+from tests.commandline.conftest import without_settings
+
+
+@dataclass
+class Served:
+    """A running server."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+    log: Path
+
+    def workers(self) -> list[psutil.Process]:
+        """Its processes that answer requests."""
+        found = []
+        for child in psutil.Process(self.process.pid).children():
+            with suppress(psutil.ZombieProcess, psutil.NoSuchProcess):
+                if "spawn_main" in " ".join(child.cmdline()):
+                    found.append(child)
+        return found
+
+
+@pytest.fixture(scope="module")
+def served(api_settings: Settings, application, tmp_path_factory) -> Iterator[Served]:
+    """A server with two processes, over the same stores as the tests' own API."""
+    port, place = free_port(), tmp_path_factory.mktemp("served")
+    secrets = api_settings.model_dump(include={name for name in Settings.model_fields if "url" in name})
+    told = {name.upper(): value.get_secret_value() for name, value in secrets.items() if value is not None}
+    variables = {
+        **without_settings(os.environ),
+        **told,
+        "JWT_SECRET": api_settings.jwt_secret.get_secret_value(),
+        "MASTER_KEY": api_settings.master_key.get_secret_value(),
+        "REDIS_PREFIX": api_settings.redis_prefix,
+        "PORT": str(port),
+        "API_PROCESSES": "2",
+        "ENVIRONMENT": "test",
+    }
+    log = place / "log"
+    with log.open("wb") as output:
+        command = [sys.executable, "-m", "api.commandline", "serve"]
+        process = subprocess.Popen(command, env=variables, stdout=output, stderr=output, cwd=place)
+    try:
+        served = Served(process, f"http://127.0.0.1:{port}", log)
+        _wait_for(served)
+        yield served
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _wait_for(served: Served) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and served.process.poll() is None:
+        try:
+            if httpx.get(f"{served.url}/ready").status_code == 200 and len(served.workers()) == 2:
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    pytest.fail(served.log.read_text())
+
+
+def test_what_one_process_wrote_another_reads_at_once(served, acme: Company):
+    bearer = {"Authorization": f"Bearer {acme.rep.token}"}
+    made = acme.rep.makes("/accounts", {"name": "Written by the tests' own process"})
+    answer = httpx.get(f"{served.url}{API}/accounts/{made}", headers=bearer)
+    assert (answer.status_code, answer.headers.get("clientforge-stale")) == (200, None)
+    created = httpx.post(f"{served.url}{API}/accounts", json={"name": "Written by serve"}, headers=bearer)
+    assert created.status_code == 201
+    assert acme.rep.get(created.headers["location"]).json()["name"] == "Written by serve"
+
+
+def test_log_in_over_a_real_connection(served, acme: Company):
+    person = acme.hires(Role.VIEWER)
+    assert acme.admin.post(f"/users/{person.id}/set-password", {"password": PASSWORD}).status_code == 204
+    body = {"email": person.email, "password": PASSWORD, "tenant": acme.profile.subdomain}
+    answer = httpx.post(f"{served.url}{API}/auth/login", json=body)
+    assert answer.status_code == 200
+    bearer = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+    assert httpx.get(f"{served.url}{API}/auth/me", headers=bearer).json()["email"] == person.email
+
+
+def test_metrics_count_all_processes_whichever_answers(served):
+    asked = 40
+    series = 'clientforge_http_requests_total{method="GET",route="/live",status="200"}'
+    with httpx.Client(base_url=served.url) as client:
+        for _ in range(asked):
+            client.get("/live", headers={"Connection": "close"})
+        for _ in range(5):
+            lines = client.get("/metrics", headers={"Connection": "close"}).text.splitlines()
+            [line] = [line for line in lines if line.startswith(series)]
+            assert float(line.split()[-1]) == asked
+
+
+def test_the_log_is_json_lines(served):
+    httpx.get(f"{served.url}/live", headers={"X-Request-Id": "seek-me"})
+    deadline = time.monotonic() + 5
+    while "seek-me" not in served.log.read_text() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    lines = [json.loads(line) for line in served.log.read_text().splitlines()]
+    [line] = [each for each in lines if each.get("request") == "seek-me"]
+    assert (line["route"], line["status"], line["logger"]) == ("/live", 200, "clientforge.access")
+
+
+def test_a_process_that_dies_is_replaced(served):
+    victim = served.workers()[0]
+    victim.kill()
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        now = served.workers()
+        if victim not in now and len(now) == 2 and httpx.get(f"{served.url}/live").status_code == 200:
+            return
+        time.sleep(0.1)
+    pytest.fail(served.log.read_text())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent died")
+def test_no_process_outlives_a_killed_server(served):
+    """The last test of this file: it leaves nothing to ask."""
+    workers = served.workers()
+    os.kill(served.process.pid, signal.SIGKILL)
+    _, alive = psutil.wait_procs(workers, timeout=20)
+    assert alive == []
