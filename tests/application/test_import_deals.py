@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
+from msgspec import structs
 
 from application.importing.problems import MapRefused
 from domain.neighbours import StageKind
@@ -110,9 +111,7 @@ def test_a_stage_that_is_missing_is_added_in_its_place(office):
 def test_a_stage_that_people_renamed_stays_the_one_that_the_file_means(office):
     office.take("deals", DEALS, deals("d1,,,,Engaging,,,"))
     ((id, pipeline),) = office.records("pipeline").items()
-    drafts = [
-        StageDraft(id=each.id, name=each.name, kind=each.kind, probability=each.probability) for each in pipeline.stages
-    ]
+    drafts = [StageDraft(**structs.asdict(stage)) for stage in pipeline.stages]
     drafts[1] = StageDraft(id=drafts[1].id, name="Talking", probability=50)
     office.ask("pipeline", id, EditPipeline(stages=tuple(drafts)))
     events = len(office.events())
