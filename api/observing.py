@@ -8,7 +8,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
-from api.headers import REQUEST_ID, request_id
+from api.headers import REQUEST_ID, STALE, request_id
 from infrastructure.telemetry import Telemetry
 
 _SAFE = (
@@ -46,6 +46,8 @@ class Observing:
                 headers = list(message["headers"])
                 names = {name.lower() for name, _ in headers}
                 headers += [(REQUEST_ID.lower().encode(), id.encode())]
+                # An error is an answer too: what isn't found may not have been projected yet.
+                headers += [(STALE.lower().encode(), b"true")] if scope["state"].get("stale") else []
                 headers += [each for each in (*_SAFE, _NO_STORE) if each[0] not in names]
                 message["headers"] = headers
             await send(message)

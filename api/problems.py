@@ -122,9 +122,9 @@ def on_refused(request: Request[Any, Any, Any], refused: Refused) -> Response[by
 
 def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     """Answers what Litestar refuses by itself: unknown routes and methods, bodies that are too large."""
-    if error.status_code not in _OF_HTTP:
+    if error.status_code >= 500:
         return on_unexpected(request, error)
-    kind, message = _OF_HTTP[error.status_code]
+    kind, message = _OF_HTTP.get(error.status_code, _OF_HTTP[400])
     return _response(problem_of(kind(message), _id_of(request)), dict(error.headers or {}))
 
 

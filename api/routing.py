@@ -10,7 +10,7 @@ from litestar import Request, Response
 from litestar.handlers import HTTPRouteHandler
 
 from api.decoding import decoded, parsed
-from api.headers import STALE, bearer_token, check_is_json, idempotency_key, if_match, min_position
+from api.headers import bearer_token, check_is_json, idempotency_key, if_match, min_position
 from api.operations import Call, Operation, Received, Reply
 from api.services import Services
 from application.handling import Forbidden
@@ -27,15 +27,14 @@ def route(services: Services, operation: Operation, prefix: str) -> HTTPRouteHan
     async def answer(request: Request[Any, Any, Any]) -> Response[bytes]:
         claims = None if operation.public else services.access_tokens.read(bearer_token(request.headers))
         received = await _received(request, operation)
-        stale = operation.waits and claims is not None and await _is_stale(services, operation, claims, request)
+        if operation.waits and claims is not None and await _is_stale(services, operation, claims, request):
+            request.scope["state"]["stale"] = True
+            services.telemetry.stale_reads.labels(request.scope["path_template"]).inc()
         threads = services.password_threads if operation.hashes else services.threads
         loop = asyncio.get_running_loop()
         content, headers = await loop.run_in_executor(
             threads, partial(_answered, services, operation, claims, received)
         )
-        if stale:
-            headers[STALE] = "true"
-            services.telemetry.stale_reads.labels(operation.path).inc()
         return Response(
             content, status_code=operation.status, media_type="application/json" if content else None, headers=headers
         )

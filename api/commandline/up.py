@@ -117,7 +117,7 @@ def _settings(known: Mapping[str, str], port: int | None) -> dict[str, str]:
         values[name] = given.get(name) or known.get(name) or otherwise
     values.update({name: value for name in OPTIONAL_STORES if (value := given.get(name))})
     if port is None:
-        port = int(known.get("PORT", "3000"))
+        port = int(given.get("PORT") or known.get("PORT") or "3000")
     values["PORT"] = str(port or free_port())
     refuse_taken_port(int(values["PORT"]), values["HOST"])
     return values

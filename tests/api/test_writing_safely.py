@@ -1,5 +1,6 @@
 """If-Match, idempotency keys and positions: how clients write and read without losing anything."""
 
+import time
 from uuid import uuid4
 
 import pytest
@@ -82,10 +83,31 @@ def test_a_key_of_other_characters_is_malformed(acme, key):
     problem(answer, 400, "malformed_header")
 
 
-def test_a_query_that_demands_what_was_never_written_says_that_it_is_stale(acme, monkeypatch):
+def test_a_query_that_demands_what_was_never_written_says_that_it_is_stale(acme):
     id = acme.admin.makes("/accounts", {"name": "A"})
     answer = acme.admin.ask("GET", f"/accounts/{id}", headers={"ClientForge-Min-Position": "999999999"})
     assert (answer.status_code, answer.headers["clientforge-stale"]) == (200, "true")
+
+
+def test_while_a_projection_is_parked_its_queries_say_at_once_that_they_are_stale(startup):
+    admin = startup.admin
+    old = admin.makes("/accounts", {"name": "A"})
+    admin.get(f"/accounts/{old}")
+    with startup.application.database.transaction(startup.profile.id) as transaction:
+        transaction.execute(
+            "UPDATE projection_checkpoints SET parked_at = now()"
+            " WHERE tenant_id = %(tenant)s AND projection = 'accounts'"
+        )
+    new = admin.makes("/accounts", {"name": "B"})
+    started = time.perf_counter()
+    missing, listed, other = admin.get(f"/accounts/{new}"), admin.get("/accounts"), admin.get("/products")
+    assert time.perf_counter() - started < 2 * startup.application.settings.read_your_writes_seconds
+    problem(missing, 404, "not_found")
+    assert missing.headers["clientforge-stale"] == "true"
+    assert [each["id"] for each in listed.json()["items"]] == [old]
+    assert listed.headers["clientforge-stale"] == "true"
+    assert "clientforge-stale" not in other.headers
+    assert 'clientforge_stale_reads_total{route="/api/v1/accounts/{id}"}' in admin.client.get("/metrics").text
 
 
 def test_a_position_that_a_colleague_tells_is_waited_for(acme):
