@@ -3,6 +3,7 @@
 import importlib
 import logging
 import pkgutil
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +21,7 @@ from domain.kernel import Refused
 from projections.accounts.directory import ACCOUNTS
 from projections.ports import StoreAway
 from tests.api.stand import API, pointers, problem
+from tests.architecture.sources import ROOT
 
 
 def refusals(kind: type[Refused] = Refused) -> Iterator[type[Refused]]:
@@ -39,6 +41,14 @@ def test_every_refusal_has_a_status_and_a_code_of_its_own():
     codes = [each.code for each in known]
     assert sorted(codes) == sorted(set(codes))
     assert all(400 <= status < 500 for status in STATUS.values())
+
+
+def test_the_documents_tell_every_code_with_its_status():
+    told = set(re.findall(r"^\| (\d+) \| `(\w+)` \|", (ROOT / "docs" / "http.md").read_text(), re.MULTILINE))
+    assert told == {
+        *((str(status), kind.code) for kind, status in STATUS.items()),
+        *(("500", "internal_error"), ("503", "unavailable")),
+    }
 
 
 def test_every_operation_tells_only_refusals_that_have_a_status():
