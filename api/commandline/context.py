@@ -23,8 +23,9 @@ ACTOR = "cli"
 def settings(data_dir: Path | None = None) -> "Settings":
     """The settings of the system that a command works on. Raises NoSettings or InvalidSettings.
 
-    1. With `--data-dir` (or CLIENTFORGE_DATA_DIR), that directory's clientforge.env holds, over everything else.
-    2. Then the environment, then `.env` in the working directory.
+    1. With `--data-dir` (or CLIENTFORGE_DATA_DIR), that directory's clientforge.env holds over the environment, and
+       `.env` isn't read: it may be another system's.
+    2. Otherwise the environment, then `.env` in the working directory.
     3. Where neither names a database, the system in ./.clientforge, if there is one.
 
     What clientforge.env says is also set in the environment of this process, for those that it starts.
@@ -36,12 +37,13 @@ def settings(data_dir: Path | None = None) -> "Settings":
     place = data_dir or (Path(named) if named else None)
     if place is None and not _database_is_named() and (DEFAULT / SETTINGS_FILE).is_file():
         place = DEFAULT
-    if place is not None:
-        values = DataDirectory(place).settings()
-        for name in OPTIONAL_STORES:
-            os.environ.pop(name, None)
-        os.environ.update(values)
-    return Settings.load()
+    if place is None:
+        return Settings.load()
+    values = DataDirectory(place).settings()
+    for name in OPTIONAL_STORES:
+        os.environ.pop(name, None)
+    os.environ.update(values)
+    return Settings.load(_env_file=None)
 
 
 def _database_is_named() -> bool:

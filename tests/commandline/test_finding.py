@@ -41,12 +41,13 @@ def test_a_data_directory_counts_before_and_behind_the_command_and_by_its_variab
     done(run("tenant", "list", CLIENTFORGE_DATA_DIR=str(place), **nothing))
 
 
-def test_a_data_directory_holds_over_the_environment(run: Run, environment, tmp_path):
+def test_a_data_directory_holds_over_the_environment_and_an_env_file(run: Run, environment, tmp_path):
     place = tmp_path / "data"
     place.mkdir()
     (place / "clientforge.env").write_text(env_file(environment))
 
     elsewhere = "postgresql://nobody:nothing@127.0.0.1:1/nowhere"
+    (tmp_path / ".env").write_text("ELASTICSEARCH_URL=no URL at all\n")
     done(run("tenant", "list", "--data-dir", str(place), DATABASE_URL=elsewhere))
 
 
