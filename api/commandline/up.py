@@ -12,7 +12,8 @@ from api.commandline.options import DATA_DIR_VARIABLE, DataDir
 
 if TYPE_CHECKING:
     from infrastructure.datadir import DataDirectory
-    from infrastructure.supervisor import Process, Supervisor
+    from infrastructure.processes import Process
+    from infrastructure.supervisor import Supervisor
 
 _SERVICES = ("worker", "sweeper", "serve")
 _READY_SECONDS = 60.0
@@ -81,7 +82,8 @@ def _run(place: "DataDirectory", port: int | None, *, sample: bool) -> None:
     from api.commandline.announcing import announce, say
     from api.commandline.firstuse import do_chores, make_first_tenant, note_moved_stores
     from infrastructure.onemachine import start_stores
-    from infrastructure.supervisor import Supervisor, end_leftovers
+    from infrastructure.processes import end_leftovers
+    from infrastructure.supervisor import Supervisor
 
     supervisor = Supervisor(say)
     try:
@@ -129,7 +131,7 @@ def process(place: "DataDirectory", values: Mapping[str, str], name: str, *comma
 
     from api.commandline.announcing import say
     from infrastructure.datadir import OPTIONAL_STORES
-    from infrastructure.supervisor import Process, mark, this_python
+    from infrastructure.processes import Process, mark, this_python
 
     outside = {name: value for name, value in dotenv_values(".env", interpolate=False).items() if value is not None}
     outside.update(os.environ)

@@ -11,7 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from infrastructure.supervisor import Process, Supervisor, end_leftovers, mark
+from infrastructure.processes import Process, end_leftovers, mark
+from infrastructure.supervisor import Supervisor
 
 Lines = list[tuple[str, str]]
 
@@ -116,7 +117,8 @@ def test_what_a_killed_run_has_left_is_ended_and_nothing_else(tmp_path, lines):
 def test_processes_end_with_a_killed_supervisor(tmp_path: Path):
     code = """
 import os, sys, time
-from infrastructure.supervisor import Process, Supervisor
+from infrastructure.processes import Process
+from infrastructure.supervisor import Supervisor
 supervisor = Supervisor(lambda *_: None)
 process = Process("child", [sys.executable, "-c", "import time; time.sleep(100)"], say=print, environment=os.environ)
 supervisor.add(process)
