@@ -70,7 +70,7 @@ def served(api_settings: Settings, application, tmp_path_factory) -> Iterator[Se
 
 
 def _wait_for(served: Served) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline and served.process.poll() is None:
         try:
             if httpx.get(f"{served.url}/ready").status_code == 200 and len(served.workers()) == 2:
