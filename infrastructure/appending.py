@@ -1,12 +1,14 @@
-"""One call of `append_events`: its arguments, column by column, and the typed conflicts that it may end with."""
+"""One call of `append_event` or `append_events`: its arguments, and the typed conflicts that it may end with."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
 import psycopg
+from psycopg import Cursor
+from psycopg.rows import DictRow
 
 from application.ports import (
     Append,
@@ -28,59 +30,82 @@ class KeyExists(Conflict):
 
 
 class AppendCall:
-    """The arguments of `append_events`, collected column by column."""
+    """The arguments of an append, collected column by column."""
 
     def __init__(self, tenant: UUID, metadata: bytes) -> None:
-        self._values: dict[str, Any] = {"tenant": tenant, "metadata": metadata}
-        self._arrays: dict[str, list[Any]] = {"streams": [], "versions": [], "types": [], "payloads": []}
+        self._tenant = tenant
+        self._metadata = metadata
+        self._streams: list[str] = []
+        self._versions: list[int] = []
+        self._types: list[str] = []
+        self._payloads: list[bytes] = []
+        self._occurred_at: list[datetime | None] = []
+        self._keys: list[tuple[UUID, bytes]] = []
+        self._others: dict[str, Any] = {}
 
-    def event(self, stream: str, version: int, type: str, payload: bytes) -> None:
+    def event(self, stream: str, version: int, type: str, payload: bytes, occurred_at: datetime | None = None) -> None:
         """Adds an event."""
-        self.add(streams=stream, versions=version, types=type, payloads=payload)
+        self._streams.append(stream)
+        self._versions.append(version)
+        self._types.append(type)
+        self._payloads.append(payload)
+        self._occurred_at.append(occurred_at)
+
+    def key(self, subject: UUID, wrapped: bytes) -> None:
+        """Adds a subject's new key."""
+        self._keys.append((subject, wrapped))
 
     def add(self, **columns: Any) -> None:
         """Adds one value to each of the named array arguments."""
         for name, value in columns.items():
-            self._arrays.setdefault(name, []).append(value)
+            self._others.setdefault(name, []).append(value)
 
     def set(self, **values: Any) -> None:
         """Sets arguments that are no arrays."""
-        self._values.update(values)
+        self._others.update(values)
 
     @property
     def last(self) -> tuple[str, int, bytes]:
         """Stream, version and payload of the last event."""
-        return self._arrays["streams"][-1], self._arrays["versions"][-1], self._arrays["payloads"][-1]
+        return self._streams[-1], self._versions[-1], self._payloads[-1]
 
     def run(self, connection: Connection) -> dict[str, Any]:
-        """Appends in one round trip. Raises psycopg's errors with the SQLSTATEs CF001 to CF006."""
-        sql, arguments = self._one() if self._is_one() else self._all()
-        row = connection.execute(sql, arguments).fetchone()
+        """Appends in one round trip: `last_position`, and `replayed` where that was asked for.
+
+        Raises psycopg's errors with the SQLSTATEs CF001 to CF006.
+        """
+        is_one = len(self._streams) == 1 and len(self._keys) <= 1 and not self._others
+        row = (self._one(connection) if is_one else self._all(connection)).fetchone()
         if row is None:
             raise LookupError("nothing was answered")
         return row
 
-    def _is_one(self) -> bool:
-        """Whether this is one event, and at most its subject's key beside it."""
-        return (
-            len(self._arrays["streams"]) == 1
-            and len(self._values) == 2
-            and self._arrays.keys() <= _OF_ONE.keys()
-            and len(self._arrays.get("subjects", ())) <= 1
+    def _one(self, connection: Connection) -> Cursor[DictRow]:
+        subject, wrapped = self._keys[0] if self._keys else (None, None)
+        arguments = (
+            *(self._tenant, self._metadata, self._streams[0], self._versions[0], self._types[0], self._payloads[0]),
+            *(self._occurred_at[0], subject, wrapped),
         )
+        return connection.execute(_APPEND_ONE, arguments)
 
-    def _one(self) -> tuple[str, Sequence[Any]]:
-        values = self._arrays
-        arguments = [*self._values.values(), *(values[name][0] if name in values else None for name in _OF_ONE)]
-        return _APPEND_ONE, arguments
+    def _all(self, connection: Connection) -> Cursor[DictRow]:
+        arguments = {
+            "tenant": self._tenant,
+            "metadata": self._metadata,
+            "streams": self._streams,
+            "versions": self._versions,
+            "types": self._types,
+            "payloads": self._payloads,
+            **self._others,
+        }
+        if any(self._occurred_at):
+            arguments["occurred_at"] = self._occurred_at
+        if self._keys:
+            arguments["subjects"], arguments["wrapped_keys"] = map(list, zip(*self._keys, strict=True))
+        return connection.execute(_append_all(frozenset(arguments)), arguments)
 
-    def _all(self) -> tuple[str, Mapping[str, Any]]:
-        arguments = self._values | self._arrays
-        return _append_all(frozenset(arguments)), arguments
 
-
-_OF_ONE = dict.fromkeys(("streams", "versions", "types", "payloads", "occurred_at", "subjects", "wrapped_keys"))
-_APPEND_ONE = "SELECT *, NULL AS replayed FROM append_event(%s, %b, %s, %s, %s, %b, %s, %s, %b)"
+_APPEND_ONE = "SELECT append_event(%s, %b, %s, %s, %s, %b, %s, %s, %b) AS last_position"
 
 _ARGUMENTS = {
     "tenant": "uuid",

@@ -1,5 +1,6 @@
 """The tenants' logs in PostgreSQL: appends in one round trip, reads in one; personal data sealed under its keys."""
 
+import itertools
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -37,8 +38,7 @@ class PostgresEventStore:
         """Adds events in one round trip, more only for keys that this process hasn't seen. Raises a Conflict."""
         call, new_keys = self._call(tenant, append)
         row = self._run(tenant, call, append)
-        if row["replayed"] is not None:
-            outcome = row["replayed"]
+        if (outcome := row.get("replayed")) is not None:
             return Appended(position=outcome["position"], versions=outcome["versions"], replayed=True)
         for subject, key in new_keys.items():
             self._keyring.remember(tenant, subject, key)
@@ -171,11 +171,11 @@ class PostgresEventStore:
         return self._keyring.digests(tenant, [f"{claim.purpose}\0{claim.value}" for claim in claims])
 
     def _call(self, tenant: UUID, append: Append) -> tuple[AppendCall, dict[UUID, DataKey]]:
-        """The call, and the new keys that it stores."""
+        """The call, and the new keys that it stores. What this costs counts: each append pays for it."""
         keys, new = self._sealing_keys(tenant, append)
         call = AppendCall(tenant, self._mapper.metadata(self._metadata(append, keys)))
         for subject, (_, wrapped) in new.items():
-            call.add(subjects=subject, wrapped_keys=wrapped)
+            call.key(subject, wrapped)
         for change in append.changes:
             self._add_change(call, change, keys)
         self._add_claims(call, tenant, append.changes)
@@ -192,14 +192,14 @@ class PostgresEventStore:
             )
         return call, {subject: key for subject, (key, _) in new.items()}
 
-    def _add_change(self, call: AppendCall, change: StreamChange, keys: Mapping[UUID, DataKey]) -> None:
+    def _add_change(self, call: AppendCall, change: StreamChange, keys: Mapping[str, DataKey]) -> None:
         def seal(plain: bytes) -> Sealed:
-            return keys[personal_subject(change.stream)].seal(plain)
+            return keys[change.stream].seal(plain)
 
-        for number, event in enumerate(change.events):
-            payload = self._mapper.payload(event, seal)
-            call.event(change.stream, change.expected + number + 1, event.TYPE, payload)
-            call.add(occurred_at=change.occurred_at[number] if change.occurred_at else None)
+        occurred_at = change.occurred_at or itertools.repeat(None)
+        versions = itertools.count(change.expected + 1)
+        for event, version, occurred in zip(change.events, versions, occurred_at, strict=False):
+            call.event(change.stream, version, event.TYPE, self._mapper.payload(event, seal), occurred)
         if change.source is not None:
             call.add(source_streams=change.stream, sources=_json(change.source))
 
@@ -214,25 +214,32 @@ class PostgresEventStore:
         for (claim, stream), digest in zip(released, hashes[len(acquired) :], strict=True):
             call.add(release_purposes=claim.purpose, release_hashes=digest, release_streams=stream)
 
-    def _metadata(self, append: Append, keys: Mapping[UUID, DataKey]) -> Metadata:
-        actor = _user(append.metadata.actor)
-        if append.address is None or actor is None or actor not in keys:
+    def _metadata(self, append: Append, keys: Mapping[str, DataKey]) -> Metadata:
+        actor = append.metadata.actor
+        if append.address is None or actor not in keys:
             return append.metadata
         return structs.replace(append.metadata, address=keys[actor].seal(append.address.encode()))
 
     def _sealing_keys(
         self, tenant: UUID, append: Append
-    ) -> tuple[dict[UUID, DataKey], dict[UUID, tuple[DataKey, bytes]]]:
-        """The keys that seal this append, and those of them that are new, with their wrapped form."""
-        personal = [change for change in append.changes if any(_is_plain(event) for event in change.events)]
-        born = {personal_subject(change.stream) for change in personal if change.expected == 0}
-        known = {personal_subject(change.stream) for change in personal} - born
-        actor = _user(append.metadata.actor)
-        keys = self._keyring.sealing(tenant, known | ({actor} if actor and append.address else set()) - born)
-        new = {subject: self._keyring.new(tenant, subject) for subject in born}
-        for subject in known - keys.keys():
-            raise KeyMissing(f"the key of subject {subject} is missing or was erased: nothing can be sealed under it")
-        return keys | {subject: key for subject, (key, _) in new.items()}, new
+    ) -> tuple[dict[str, DataKey], dict[UUID, tuple[DataKey, bytes]]]:
+        """The keys that seal this append, by stream, and those of them that are new, with their wrapped form."""
+        personal = [change for change in append.changes if any(map(_is_plain, change.events))]
+        born = {change.stream for change in personal if change.expected == 0}
+        known = {change.stream: personal_subject(change.stream) for change in personal if change.stream not in born}
+        wanted = dict(known)
+        if append.address is not None and _is_user(append.metadata.actor) and append.metadata.actor not in born:
+            wanted[append.metadata.actor] = personal_subject(append.metadata.actor)
+        found = self._keyring.sealing(tenant, wanted.values())
+        keys = {stream: found[subject] for stream, subject in wanted.items() if subject in found}
+        for stream in known.keys() - keys.keys():
+            raise KeyMissing(f"the key of {stream} is missing or was erased: nothing can be sealed under it")
+        new = {}
+        for stream in born:
+            subject = personal_subject(stream)
+            new[subject] = self._keyring.new(tenant, subject)
+            keys[stream] = new[subject][0]
+        return keys, new
 
     def _run(self, tenant: UUID, call: AppendCall, append: Append) -> dict[str, Any]:
         attempts = 0
@@ -254,13 +261,13 @@ class PostgresEventStore:
         stream, version, payload = call.last
         rows = self._database.read(
             tenant,
-            "SELECT payload, position, recorded_at FROM events"
+            "SELECT payload, position FROM events"
             " WHERE tenant_id = %(tenant)s AND stream = %(stream)s AND version = %(version)s",
             {"stream": stream, "version": version},
         )
         if not rows or rows[0]["payload"] != payload:
             return None
-        return {"last_position": rows[0]["position"], "recorded": rows[0]["recorded_at"], "replayed": None}
+        return {"last_position": rows[0]["position"]}
 
 
 def _json(value: Any) -> str:
@@ -271,8 +278,8 @@ def _is_plain(event: Any) -> bool:
     return isinstance(getattr(event, "personal", None), Personal)
 
 
-def _user(actor: str) -> UUID | None:
-    return stream_subject(actor)[1] if actor.startswith("user-") else None
+def _is_user(actor: str) -> bool:
+    return actor.startswith("user-")
 
 
 def _versions(append: Append) -> dict[str, int]:

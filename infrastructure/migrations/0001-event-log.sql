@@ -321,6 +321,7 @@ BEGIN
 END $$;
 
 -- The same for the commonest append: one event, perhaps of a new stream with its subject's key, and nothing else.
+-- It returns the event's position.
 -- It is a function of its own because the server spends as much on the arguments of append_events as on its work.
 CREATE FUNCTION append_event(
     p_tenant uuid,
@@ -331,35 +332,35 @@ CREATE FUNCTION append_event(
     p_payload bytea,
     p_occurred_at timestamptz,
     p_subject uuid,
-    p_wrapped_key bytea,
-    OUT last_position bigint,
-    OUT recorded timestamptz
-) LANGUAGE plpgsql AS $$
+    p_wrapped_key bytea
+) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     v_setting text := set_config('app.tenant_id', p_tenant::text, true);
     v_payload_hash bytea := sha256(p_payload);
+    v_position bigint;
+    v_recorded timestamptz;
     v_occurred timestamptz;
     v_chain bytea;
 BEGIN
-    SELECT position, recorded_at, chain_hash INTO last_position, recorded, v_chain
+    SELECT position, recorded_at, chain_hash INTO v_position, v_recorded, v_chain
     FROM tenant_heads WHERE tenant_id = p_tenant FOR UPDATE;
-    IF last_position IS NULL THEN
+    IF v_position IS NULL THEN
         INSERT INTO tenant_heads VALUES (p_tenant, 0, sha256(uuid_send(p_tenant)), '-infinity') ON CONFLICT DO NOTHING;
-        SELECT position, recorded_at, chain_hash INTO last_position, recorded, v_chain
+        SELECT position, recorded_at, chain_hash INTO v_position, v_recorded, v_chain
         FROM tenant_heads WHERE tenant_id = p_tenant FOR UPDATE;
     END IF;
-    last_position := last_position + 1;
-    recorded := greatest(recorded, clock_timestamp());
-    v_occurred := coalesce(p_occurred_at, recorded);
-    IF v_occurred > recorded THEN
+    v_position := v_position + 1;
+    v_recorded := greatest(v_recorded, clock_timestamp());
+    v_occurred := coalesce(p_occurred_at, v_recorded);
+    IF v_occurred > v_recorded THEN
         RAISE EXCEPTION 'event in the future' USING ERRCODE = 'CF006',
             DETAIL = json_build_object('index', 0, 'stream', p_stream, 'occurred_at', v_occurred);
     END IF;
-    v_chain := chain_link(v_chain, p_tenant, last_position, p_stream, p_version, p_type, v_payload_hash, p_metadata,
-                          v_occurred, recorded);
+    v_chain := chain_link(v_chain, p_tenant, v_position, p_stream, p_version, p_type, v_payload_hash, p_metadata,
+                          v_occurred, v_recorded);
     INSERT INTO events VALUES (
-        p_tenant, last_position, p_stream, p_version, p_type, p_payload, v_payload_hash, p_metadata, v_occurred,
-        recorded, v_chain
+        p_tenant, v_position, p_stream, p_version, p_type, p_payload, v_payload_hash, p_metadata, v_occurred,
+        v_recorded, v_chain
     ) ON CONFLICT DO NOTHING;
     IF NOT FOUND THEN
         RAISE EXCEPTION '% has a version % already', p_stream, p_version USING ERRCODE = 'CF001',
@@ -372,8 +373,9 @@ BEGIN
             RAISE EXCEPTION 'a subject has a key already' USING ERRCODE = 'CF005', DETAIL = '{}';
         END IF;
     END IF;
-    UPDATE tenant_heads SET position = last_position, chain_hash = v_chain, recorded_at = recorded
+    UPDATE tenant_heads SET position = v_position, chain_hash = v_chain, recorded_at = v_recorded
     WHERE tenant_id = p_tenant;
+    RETURN v_position;
 END $$;
 
 REVOKE ALL ON FUNCTION append_events, append_event, use_tenant, chain_link FROM PUBLIC;

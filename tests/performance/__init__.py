@@ -1,0 +1,1 @@
+"""Ratios measured in one run against what the machine could do at best."""
