@@ -75,6 +75,20 @@ def urls(postgres, migrated_template) -> DatabaseUrls:
     return _copy(postgres.superuser_url, migrated_template)
 
 
+@pytest.fixture(scope="module")
+def copied_urls(postgres, migrated_template) -> DatabaseUrls:
+    """A migrated database of one module of tests."""
+    return _copy(postgres.superuser_url, migrated_template)
+
+
+@pytest.fixture(scope="module")
+def copied_database(copied_urls) -> Iterator[Database]:
+    """The module's database, as the application's role."""
+    database = Database(copied_urls.app)
+    yield database
+    database.close()
+
+
 @pytest.fixture
 def fresh_urls(postgres, migrated_template) -> Iterator[DatabaseUrls]:
     """A migrated database of one test alone."""
