@@ -241,8 +241,10 @@ def test_each_document_of_a_bulk_request_is_looked_at(status, error):
 
 def test_a_shard_that_is_away_is_no_shorter_list_of_hits():
     answer = {"responses": [{"status": 503, "error": {"type": "search_phase_execution_exception"}}]}
-    with answering(200, json.dumps(answer).encode()) as url:
+    received: list[bytes] = []
+    with answering(200, json.dumps(answer).encode(), received) as url:
         index = ElasticsearchIndex(url)
         with pytest.raises(StoreAway, match="search_phase_execution_exception"):
             index.search(TENANT, QUERY)
         index.close()
+    assert json.loads(received[0].splitlines()[0])["allow_partial_search_results"] is False

@@ -7,12 +7,15 @@ from threading import Thread
 
 
 @contextmanager
-def answering(status: int, body: bytes = b'{"error": {"type": "unwell"}}') -> Iterator[str]:
-    """The URL of a server that answers with this status and body."""
+def answering(
+    status: int, body: bytes = b'{"error": {"type": "unwell"}}', received: list[bytes] | None = None
+) -> Iterator[str]:
+    """The URL of a server that answers with this status and body, and notes what it receives."""
+    bodies = [] if received is None else received
 
     class Handler(BaseHTTPRequestHandler):
         def do_any(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            bodies.append(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("X-Elastic-Product", "Elasticsearch")
