@@ -132,16 +132,22 @@ def test_a_day_ends_where_the_tenant_is_and_a_time_without_offset_is_theirs():
     assert instant_of("2026-07-01T12:00Z", "Asia/Tokyo") == datetime(2026, 7, 1, 12, tzinfo=UTC)
 
 
-def test_states_are_right_across_the_pages_of_a_long_log(built: Application, acme):
-    product = built.handler.handle(sender(acme), "product", uuid7(), CreateProduct(name="Name 0")).id
-    events = tuple(ProductEdited(name=f"Name {number}") for number in range(1, 1200))
-    change = StreamChange(stream=stream_name("product", product), expected=1, events=events)
-    built.store.append(acme.id, Append(metadata=Metadata(actor="test", correlation=uuid7()), changes=(change,)))
+@pytest.mark.parametrize("kept", [0, 1, 5_000])
+def test_states_are_right_across_the_pages_of_a_long_log(built: Application, acme, kept):
+    command, metadata = CreateProduct(name="Name 0"), Metadata(actor="test", correlation=uuid7())
+    products = [built.handler.handle(sender(acme), "product", uuid7(), command).id for _ in range(2)]
+    for number in range(1, 600, 3):
+        events = tuple(ProductEdited(name=f"Name {number + each}") for each in range(3))
+        changes = tuple(
+            StreamChange(stream=stream_name("product", each), expected=number, events=events) for each in products
+        )
+        built.store.append(acme.id, Append(metadata=metadata, changes=changes))
 
-    entries = list(replay(built.store, acme.id))
+    entries = list(replay(built.store, acme.id, kept=kept))
 
-    assert [each.position for each in entries] == list(range(1, 1202))
-    edits = entries[1:]
-    assert [each.before for each in edits[1:]] == [each.after for each in edits[:-1]]
-    assert edits[-1].changed == ["name"]
-    assert [each.position for each in replay(built.store, acme.id, until=501)] == list(range(1, 502))
+    assert [each.position for each in entries] == list(range(1, 1204))
+    for product in products:
+        of_one = [each for each in entries if each.stream == stream_name("product", product)]
+        assert [each.before for each in of_one] == [None, *(each.after for each in of_one[:-1])]
+        assert [each.after["name"] for each in of_one if each.after] == [f"Name {number}" for number in range(601)]
+    assert [each.position for each in replay(built.store, acme.id, until=501, kept=kept)] == list(range(1, 502))
