@@ -34,16 +34,18 @@ class AuditFilter(Struct, frozen=True, kw_only=True):
 def audit(call: Call[None, Any]) -> Reply:
     """A page of the trail, newest first."""
     services, viewer = call.services, call.viewer
-    live = standing(services.database, viewer.tenant, ("audit",)).live
-    found = page(
-        services.trail,
-        services.keys,
-        viewer,
-        live[0].generation if live else 1,
-        _query(call.query, str(call.principal.user)),
-        page_request(call.query),
-    )
-    return next_page(call, found)
+    query, request = _query(call.query, str(call.principal.user)), page_request(call.query)
+    live = _generation(call)
+    while True:
+        found = page(services.trail, services.keys, viewer, live, query, request)
+        if (now := _generation(call)) == live:
+            return next_page(call, found)
+        live = now  # a rebuild has switched meanwhile, and what was read may be half deleted
+
+
+def _generation(call: Call[None, Any]) -> int:
+    live = standing(call.services.database, call.viewer.tenant, ("audit",)).live
+    return live[0].generation if live else 1
 
 
 def _query(asked: Any, me: str) -> AuditQuery:

@@ -1,6 +1,7 @@
 """Every error as problem+json (RFC 9457), and the one table of statuses."""
 
 import logging
+import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ from infrastructure.credentials import WrongCredentials, WrongPassword
 from infrastructure.passwords import WeakPassword
 from infrastructure.tokens import InvalidToken
 from projections.deals.pipeline import InTheFuture
+from projections.failures import told
 from projections.pages import InvalidCursor, InvalidSort
 from projections.ports import NotPublished, StoreAway
 
@@ -144,7 +146,9 @@ def on_store_away(request: Request[Any, Any, Any], error: StoreAway | NotPublish
 
 def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Answers a fault of ours without its details; they are in the log, under the request's id."""
-    _log.error("unexpected error", exc_info=error, extra={"request": _id_of(request)})
+    # Without the error's message: a database quotes values in it.
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    _log.error("unexpected error: %s\n%s", told(error), frames, extra={"request": _id_of(request)})
     problem = Problem(
         type="/api/docs#internal_error",
         title="A fault of the server.",

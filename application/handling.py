@@ -148,6 +148,11 @@ class Handler:
                 return self._attempt(sender, ENTITIES[entity], id, command, if_match, idempotency)
             except (VersionConflict, GuardConflict):
                 continue
+            except Refused:
+                # The same request may have been answered meanwhile: then its answer holds.
+                if idempotency and (outcome := self._answered(sender, idempotency)):
+                    return outcome
+                raise
         raise TooManyConflicts("Others changed these records at the same time. Nothing was stored: try again.")
 
     def present(self, tenant: UUID, entity: str, id: UUID) -> Present:
@@ -174,7 +179,7 @@ class Handler:
                 f"The {entity.name} is at version {now.version}, not {if_match}.", version=now.version
             )
         decision = self.decide(sender.tenant, entity, id, command, now)
-        if not decision.change.events:
+        if not decision.change.events and idempotency is None:
             position = now.last.position if now.last else 0
             return Outcome(id=id, version=now.version, position=position)
         return self._append(sender, command, decision, idempotency)
@@ -186,9 +191,7 @@ class Handler:
         events = tuple(entity.decide(command, now.state, neighbours))
         return decided(entity, id, now, events, guards)
 
-    def _append(
-        self, sender: Sender, command: Command, decision: Decision, idempotency: Idempotency | None
-    ) -> Outcome:
+    def _append(self, sender: Sender, command: Command, decision: Decision, idempotency: Idempotency | None) -> Outcome:
         try:
             appended = self._store.append(
                 sender.tenant,

@@ -79,7 +79,9 @@ class ElasticsearchIndex:
                 {"remove": {"index": everywhere, "alias": alias, "must_exist": False}},
                 {"add": {"index": self._index(entity, generation), "alias": alias, **own}},
             ]
-        with _reaching():
+        with _reaching(always_passing=True):
+            # What was written before the readers move must be findable after.
+            self._client.indices.refresh(index=[self._index(entity, generation) for entity in self._entities])
             self._client.indices.update_aliases(actions=actions)
 
     def refresh(self, tenant: UUID) -> None:
@@ -142,7 +144,7 @@ class ElasticsearchIndex:
         index = self._index(entity, generation)
         if index in self._made:
             return
-        with _reaching():
+        with _reaching(always_passing=True):
             if not self._client.indices.exists(index=index):
                 self._client.indices.put_index_template(
                     name=f"{self._prefix}-{entity}s",
@@ -241,13 +243,14 @@ def _requests(operations: Iterable[bytes]) -> Iterator[list[Any]]:
 
 
 @contextmanager
-def _reaching() -> Iterator[None]:
+def _reaching(*, always_passing: bool = False) -> Iterator[None]:
+    """StoreAway for what may pass; that is every refusal of what is about the cluster and about no document."""
     try:
         yield
     except TransportError as error:
         raise StoreAway(f"Elasticsearch: {error}") from error
     except ApiError as error:
-        if error.status_code in _AWAY:
+        if always_passing or error.status_code in _AWAY:
             raise StoreAway(f"Elasticsearch: {error}") from error
         raise
 

@@ -24,9 +24,12 @@ from projections.ports import AuditDocument, AuditQuery, DocumentRefused, StoreA
 
 _DUPLICATE = 11000
 # Refusals that say nothing about what was asked: internal error, unreachable hosts, credentials, time limits,
-# interrupted work, elections, shutdown.
+# interrupted work, elections, shutdown, conflicts that may pass, throttling, full disks, keys being rotated.
 # https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
-_AWAY = frozenset({1, 6, 7, 13, 18, 24, 50, 64, 89, 91, 133, 134, 189, 262, 317, 9001, 10058, 10107})
+_AWAY = frozenset(
+    {1, 6, 7, 13, 18, 24, 50, 64, 89, 91, 112, 133, 134, 189, 202, 211, 262, 317, 371}
+    | {8000, 9001, 10058, 10107, 14031, 16500}
+)
 _AWAY_RANGES = (range(11600, 11603), range(13435, 13437))
 _BATCH = 1_000
 _DROPPED_AT_A_TIME = 5_000
@@ -165,6 +168,6 @@ def reaching() -> Iterator[None]:
     except (ConnectionFailure, ExecutionTimeout, WriteConcernError) as error:
         raise StoreAway(f"MongoDB: {error}") from error
     except OperationFailure as error:
-        if _is_away(error.code):
+        if _is_away(error.code) or error.has_error_label("RetryableWriteError"):
             raise StoreAway(f"MongoDB: {error}") from error
         raise

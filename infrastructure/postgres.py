@@ -26,6 +26,8 @@ class UnsafeRole(Exception):
 
 def is_passing(error: BaseException) -> bool:
     """Whether a repetition may succeed: lost connections, and what a shard's move or split causes for a moment."""
+    if isinstance(error, PoolTimeout | PoolClosed):
+        return False
     if isinstance(error, psycopg.errors.UniqueViolation):
         return error.diag.table_name == "events" or not error.diag.table_name
     if isinstance(error, psycopg.Error) and error.sqlstate is not None:

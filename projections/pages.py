@@ -9,10 +9,10 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from decimal import Decimal
 from types import GenericAlias
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from domain.kernel import Invalid, Refused
 from domain.values import check_texts
@@ -79,9 +79,15 @@ class Cursors:
         return place
 
 
+Position = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+"""A place in a tenant's log, as a cursor says it."""
+
+
 def check_storable(*values: Any, field: str = "") -> None:
     """Refuses what the database can't even compare with: control characters in texts, and numbers beyond reason."""
     for value in values:
         check_texts(value, field)
-        if isinstance(value, Decimal) and not (value.is_finite() and abs(value.adjusted()) < 100):
+        if isinstance(value, Decimal) and not (
+            value.is_finite() and abs(value.adjusted()) < 100 and len(value.as_tuple().digits) < 100
+        ):
             raise Invalid("This number is out of range.", field=field)

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -19,6 +19,7 @@ from projections.viewer import Viewer
 _WORD = re.compile(r"[^\W_]+")
 _LONGEST_WORD = 64
 _LONGEST_KEY = 256
+_LONGEST_TEXT = 100_000
 _MOST_WORDS = 16
 
 
@@ -65,10 +66,20 @@ def search_document(story: Story) -> SearchDocument:
         id=story.id,
         position=story.position,
         title=shown.title,
-        text=tuple(dict.fromkeys(each for each in shown.text if each)),
+        text=tuple(_bounded(dict.fromkeys(each for each in shown.text if each))),
         fields={name: _told(value) for name, value in shown.fields.items() if value not in (None, ())},
         archived=story.state.archived,
     )
+
+
+def _bounded(texts: Iterable[str]) -> Iterator[str]:
+    """The texts up to a length that every index takes: what a record says beyond that finds it no more."""
+    left = _LONGEST_TEXT
+    for text in texts:
+        if left <= 0:
+            return
+        yield text[:left]
+        left -= len(text)
 
 
 def find(

@@ -2,20 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from domain.kernel import NotFound
 from projections.changes import Batch, Change
 from projections.differences import FieldChange, differences
-from projections.pages import Cursors, InvalidSort, Page, PageRequest
+from projections.pages import Cursors, InvalidSort, Page, PageRequest, Position
 from projections.ports import Database, Rows
 from projections.viewer import Viewer
-
-Position = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 _BELONGS_TO: Mapping[str, Callable[[Any], set[tuple[str, UUID | None]]]] = {
     "account": lambda account: {("account", account.parent)},

@@ -12,7 +12,7 @@ from msgspec import NODEFAULT, Struct, structs
 from application.recording import Recorded, personal_subject, stream_subject
 from domain.kernel import Sealed
 from projections.changes import Batch
-from projections.pages import Cursors, InvalidSort, Page, PageRequest
+from projections.pages import Cursors, InvalidSort, Page, PageRequest, Position
 from projections.ports import AuditDocument, AuditQuery, AuditTrail
 from projections.viewer import Viewer
 
@@ -92,7 +92,7 @@ def page(
     if request.checked().sort not in (None, "-recorded_at"):
         raise InvalidSort("The audit trail is sorted by -recorded_at alone.", field="/sort")
     cursors = Cursors(viewer.tenant, "audit", structs.replace(query, below=None, limit=0))
-    below = cursors.place(request.cursor, (int,))[0] if request.cursor is not None else None
+    below = cursors.place(request.cursor, (Position,))[0] if request.cursor is not None else None
     found = trail.find(viewer.tenant, generation, structs.replace(query, below=below, limit=request.limit + 1))
     items = opened(viewer.tenant, keys, found[: request.limit])
     return Page(items=items, next=cursors.after(items[-1].position) if len(found) > request.limit else None)

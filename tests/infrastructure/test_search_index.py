@@ -313,3 +313,18 @@ def test_row_level_security_binds_the_embedded_tables(database: Database):
     everything = "SELECT tenant_id FROM search_documents WHERE tenant_id = tenant_id"
     assert database.read(other, everything) == []
     assert database.read(tenant, everything) == [{"tenant_id": tenant}]
+
+
+def test_what_was_written_before_a_generation_is_published_is_found_at_once(elasticsearch_url):
+    prefix = f"test-{uuid4().hex[:12]}"
+    index = ElasticsearchIndex(elasticsearch_url, prefix=prefix, refresh_interval="60s")
+    tenant = uuid7()
+    index.publish(tenant, 1)
+    index.write(tenant, 2, [account("Codehow")])
+
+    index.publish(tenant, 2)
+
+    assert titles(index, tenant, "codehow") == ["Codehow"]
+    index.close()
+    with Elasticsearch(elasticsearch_url) as client:
+        client.indices.delete(index=list(client.indices.get(index=f"{prefix}-*")))
