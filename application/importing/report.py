@@ -15,7 +15,7 @@ from application.importing.problems import Note, Problem
 from application.importing.results import Fate
 
 REASON = "reason"
-_IN_MEMORY = 1_000_000
+_IN_MEMORY = 100_000
 
 
 class Report:

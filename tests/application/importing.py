@@ -18,7 +18,7 @@ from application.importing.planning import plan
 from application.importing.problems import Note, Problem
 from application.importing.reading import CsvFile
 from application.importing.results import Fate, Job
-from application.importing.running import Import
+from application.importing.running import Import, Sink
 from application.ports import EventStore
 from application.recording import Recorded, stream_name
 from application.tenancy import OPERATOR
@@ -94,19 +94,26 @@ class Office:
         self.tenant = tenant
         self.announced = Announced()
 
-    def take(
+    def take(self, kind: str, map: str, csv: str | bytes, **others: Any) -> Told:
+        """Imports a file of this content; `others` as for `run`."""
+        told = Told()
+        self.run(kind, map, csv, told, **others)
+        assert len(told.fates) + len(told.problems) == told.rows
+        return told
+
+    def run(
         self,
         kind: str,
         map: str,
         csv: str | bytes,
+        sink: Sink,
         *,
         zone: str = "UTC",
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         batch: int = 500,
         store: EventStore | None = None,
-    ) -> Told:
-        """Imports a file of this content."""
-        told = Told()
+    ) -> None:
+        """Imports a file of this content, and tells the sink."""
         with TemporaryDirectory() as directory, Scratch() as scratch:
             path = Path(directory, "rows.csv")
             path.write_bytes(csv.encode() if isinstance(csv, str) else csv)
@@ -120,9 +127,7 @@ class Office:
                     clock=now,
                     new_id=uuid7,
                 )
-                Import(job, self.announced, scratch, told, batch=batch).run(file.records())
-        assert len(told.fates) + len(told.problems) == told.rows
-        return told
+                Import(job, self.announced, scratch, sink, batch=batch).run(file.records())
 
     def ask(self, entity: str, id: UUID, command: Command) -> None:
         """Sends a command, as a person would."""
