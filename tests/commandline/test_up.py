@@ -200,3 +200,14 @@ def test_stopping_during_the_start_leaves_nothing_behind(place, ups):
     assert "Stopped." in up.printed
 
     ups.append(Up(place).ready())
+
+
+def test_sample_data_is_imported_once(place, ups):
+    ups.append(first := Up(place, "--port", "0", "--sample").ready())
+    assert "200 read, 200 created" in first.printed
+    events = done(first.run("events", "verify"))
+    first.end()
+
+    ups.append(second := Up(place, "--sample").ready())
+    assert "sample   |" not in second.printed
+    assert done(second.run("events", "verify")) == events
