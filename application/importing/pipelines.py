@@ -9,7 +9,7 @@ from uuid import UUID
 from msgspec import structs
 
 from application.catalogue import ENTITIES
-from application.handling import Present, decided, present
+from application.handling import decided, present
 from application.importing.kinds import Circumstances
 from application.importing.mapping import PipelineMap, StageMap
 from application.importing.problems import MapRefused
@@ -49,8 +49,15 @@ def _attempt(job: Job, map: PipelineMap) -> Circumstances:
     now = present(_PIPELINE, job.store.stream(job.tenant, stream))
     before = job.store.sources(job.tenant, (stream,)).get(stream, {})
     command = _command(job, map, now.state, before)
-    pipeline, sources = _append(job, map, stream, now, command, before)
-    return _circumstances(map, stream_subject(stream)[1], pipeline, sources)
+    events = tuple(_PIPELINE.decide(command, now.state, {})) if command else ()
+    decision = decided(_PIPELINE, stream_subject(stream)[1], now, events, ())
+    sources = _sources(map, decision.state, before)
+    circumstances = _circumstances(map, stream_subject(stream)[1], decision.state, sources)
+    if events or sources != before:
+        metadata = Metadata(actor="import", correlation=job.run)
+        change = structs.replace(decision.change, source=sources)
+        job.store.append(job.tenant, Append(metadata=metadata, changes=(change,)))
+    return circumstances
 
 
 def _command(job: Job, map: PipelineMap, pipeline: Pipeline | None, known: Mapping[str, str]) -> Command | None:
@@ -70,21 +77,11 @@ def _command(job: Job, map: PipelineMap, pipeline: Pipeline | None, known: Mappi
     return EditPipeline(stages=tuple(stages)) if len(stages) > len(pipeline.stages) else None
 
 
-def _append(
-    job: Job, map: PipelineMap, stream: str, now: Present, command: Command | None, before: Mapping[str, str]
-) -> tuple[Pipeline, Mapping[str, str]]:
-    """Stores what the command decides, and which stage is which; nothing where all is known."""
-    events = tuple(_PIPELINE.decide(command, now.state, {})) if command else ()
-    decision = decided(_PIPELINE, stream_subject(stream)[1], now, events, ())
-    pipeline: Pipeline = decision.state
+def _sources(map: PipelineMap, pipeline: Pipeline, before: Mapping[str, str]) -> Mapping[str, str]:
+    """Which stage is which, by the names that the file has for them."""
     stages = [_kept(stage) for stage in pipeline.stages]
     named = {stage.name: _place(stages, stage.name, before) for stage in map.stages}
-    sources = {**before, **{name: str(stages[at].id) for name, at in named.items() if at is not None}}
-    if events or sources != before:
-        metadata = Metadata(actor="import", correlation=job.run)
-        change = structs.replace(decision.change, source=sources)
-        job.store.append(job.tenant, Append(metadata=metadata, changes=(change,)))
-    return pipeline, sources
+    return {**before, **{name: str(stages[at].id) for name, at in named.items() if at is not None}}
 
 
 def _circumstances(map: PipelineMap, id: UUID, pipeline: Pipeline, sources: Mapping[str, str]) -> Circumstances:

@@ -131,6 +131,7 @@ def test_without_a_pipeline_in_the_map_deals_go_to_the_default_one(office):
 def test_deals_can_not_be_opened_in_a_stage_that_closes_them(office):
     with pytest.raises(MapRefused, match="no open stage 'Won'"):
         office.take("deals", DEALS.replace('opened_in = "Engaging"', 'opened_in = "Won"'), deals())
+    assert office.events() == []
 
 
 def test_a_pipeline_needs_a_stage_of_each_kind(office):

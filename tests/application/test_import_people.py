@@ -1,12 +1,15 @@
 """Users, contacts and products out of a file; who they are is never stored in the clear."""
 
 from decimal import Decimal
+from typing import Any
+from uuid import UUID
 
 import pytest
 
 from domain.contacts.commands import EditContact, EmailDraft, PhoneDraft
 from domain.permissions import Role
 from domain.products.commands import EditProduct
+from tests.application.importing import Office
 
 AGENTS = """
 external_id = "agent"
@@ -38,7 +41,7 @@ PEOPLE = "id,name,email,phone,mobile,status,city,owner,quiet\n"
 ADA = "c1,Ada Byron,ada@example.com,+44 20 7946 0018,+44 7700 900123,contacted,London,,yes\n"
 
 
-def users(office) -> dict[str, tuple]:
+def users(office: Office) -> dict[str, tuple[UUID, Any]]:
     found = office.records("user")
     return {f"{user.personal.first_name} {user.personal.last_name}": (id, user) for id, user in found.items()}
 

@@ -4,6 +4,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -46,8 +47,8 @@ def log(sold) -> list[Recorded]:
     return sold[0].events()
 
 
-def states(log: list[Recorded], entity: str, until: datetime | None = None) -> dict[UUID, object]:
-    folded: dict[UUID, object] = {}
+def states(log: list[Recorded], entity: str, until: datetime | None = None) -> dict[UUID, Any]:
+    folded: dict[UUID, Any] = {}
     for each in log:
         if each.entity == entity and (until is None or each.occurred_at < until):
             folded[each.id] = ENTITIES[entity].evolve(folded.get(each.id), each.event)
