@@ -12,12 +12,10 @@ from application.handling import Handler
 from application.recording import Mapper
 from application.tenancy import Tenancy
 from infrastructure.broker import declare, open_broker
-from infrastructure.elasticsearch import ElasticsearchIndex
 from infrastructure.embedded_search import PostgresIndex
 from infrastructure.embedded_trail import PostgresTrail
 from infrastructure.event_store import PostgresEventStore
 from infrastructure.keys import KeyRing, Wrapping
-from infrastructure.mongo import MongoTrail
 from infrastructure.postgres import Database, is_passing
 from infrastructure.redis import LastPositions, connect, connect_briefly
 from infrastructure.settings import Settings
@@ -40,8 +38,25 @@ class Application:
     positions: LastPositions
     handler: Handler
     tenancy: Tenancy
-    search: SearchIndex
-    trail: AuditTrail
+
+    @cached_property
+    def search(self) -> SearchIndex:
+        """The search index. Its client is loaded for who uses it: that takes as long as many a command."""
+        if self.settings.elasticsearch_url is None:
+            return PostgresIndex(self.database)
+        from infrastructure.elasticsearch import ElasticsearchIndex  # noqa: PLC0415
+
+        url = self.settings.elasticsearch_url.get_secret_value()
+        return ElasticsearchIndex(url, prefix=self.settings.elasticsearch_prefix)
+
+    @cached_property
+    def trail(self) -> AuditTrail:
+        """The audit trail, whose client is loaded likewise."""
+        if self.settings.mongodb_url is None:
+            return PostgresTrail(self.database)
+        from infrastructure.mongo import MongoTrail  # noqa: PLC0415
+
+        return MongoTrail(self.settings.mongodb_url.get_secret_value())
 
     @cached_property
     def engine(self) -> Engine:
@@ -75,7 +90,8 @@ class Application:
             self.engine.stop()
             if isinstance(self.engine.database, Database):
                 self.engine.database.close()
-        for part in (self.search, self.trail, self.redis, self.database):
+        made = [self.__dict__[name] for name in ("search", "trail") if name in self.__dict__]
+        for part in (*made, self.redis, self.database):
             if close := getattr(part, "close", None):
                 close()
 
@@ -102,8 +118,6 @@ def build(settings: Settings) -> Application:
         positions=LastPositions(client, settings.redis_prefix),
         handler=handler,
         tenancy=Tenancy(store, handler),
-        search=_search(settings, database),
-        trail=_trail(settings, database),
     )
 
 
@@ -113,15 +127,3 @@ def _database(settings: Settings) -> Database:
         connections=settings.database_connections,
         prepare_threshold=settings.database_prepare_threshold,
     )
-
-
-def _search(settings: Settings, database: Database) -> SearchIndex:
-    if settings.elasticsearch_url is None:
-        return PostgresIndex(database)
-    return ElasticsearchIndex(settings.elasticsearch_url.get_secret_value(), prefix=settings.elasticsearch_prefix)
-
-
-def _trail(settings: Settings, database: Database) -> AuditTrail:
-    if settings.mongodb_url is None:
-        return PostgresTrail(database)
-    return MongoTrail(settings.mongodb_url.get_secret_value())
