@@ -45,7 +45,7 @@ class Batch:
     def _read(self) -> Decider:
         """One look-up of claims, one of sources, one of streams."""
         self._known.read_holders({claim for row in self._rows for claim in self._identities.claims(row)})
-        held = {stream for row in self._rows if (stream := self._known.holder((self._identities.own(row),)))}
+        held = {stream for row in self._rows if (stream := self._known.holder(self._identities.own(row)))}
         sources = self._job.store.sources(self._job.tenant, held)
         decider = Decider(self._job, self._known, self._identities, sources)
         self._known.read_streams({stream for row in self._rows for stream in self._needed(row, decider)})

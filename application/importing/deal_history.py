@@ -95,7 +95,7 @@ def _closed_at_another_time(values: Values, circumstances: Circumstances) -> Ste
 
 
 def _stays(field: str) -> Note:
-    reason = f"The changed date '{field}' lies before the deal's last event: what is recorded keeps its time."
+    reason = f"The date '{field}' has changed, but what is recorded keeps its time."
     return Note(field=field, reason=reason)
 
 

@@ -36,7 +36,7 @@ class Decider:
 
     def stream(self, row: Row) -> str | None:
         """The stream of the row's record, None where it isn't there yet."""
-        return self._known.holder((self._identities.own(row),))
+        return self._known.holder(self._identities.own(row))
 
     def changed(self, row: Row, stream: str | None) -> frozenset[str]:
         """The fields whose source is another one than at the last import; of a new record all."""
@@ -87,7 +87,7 @@ class Decider:
             if not claims or field not in changed:
                 continue
             stream = self._known.holder(claims)
-            if stream is None and self._identities.own(row) in claims:
+            if stream is None and set(claims).intersection(self._identities.own(row)):
                 problems.append(
                     Problem(code="hierarchy_cycle", reason="A record can't stand above itself.", field=field)
                 )

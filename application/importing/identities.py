@@ -32,9 +32,11 @@ class Identities:
         """The external id that the row's record gets."""
         return self._hidden(row.external_id) if self._plan.hides_id else row.external_id
 
-    def own(self, row: Row) -> Claim:
+    def own(self, row: Row) -> tuple[Claim, ...]:
         """What the row's record is found by."""
-        return _claim(self._plan.kind.entity, self.own_id(row))
+        entity = self._plan.kind.entity
+        plain = _claim(entity, row.external_id)
+        return (_claim(entity, self.own_id(row)), plain) if self._plan.hides_id else (plain,)
 
     def made_id(self, row: Row, field: str) -> str:
         """The external id of a record that is made because the row refers to it."""
@@ -47,7 +49,7 @@ class Identities:
 
     def claims(self, row: Row) -> Iterator[Claim]:
         """All that has to be looked up for a row."""
-        yield self.own(row)
+        yield from self.own(row)
         for field in self._plan.references:
             yield from self.referred(row, field)
         kind = self._plan.kind

@@ -5,8 +5,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from uuid_utils.compat import uuid7
 
 from domain.contacts.commands import EditContact, EmailDraft, PhoneDraft
+from domain.identity.commands import CreateUser
 from domain.permissions import Role
 from domain.products.commands import EditProduct
 from tests.application.importing import Office
@@ -94,6 +96,16 @@ def test_an_id_that_is_a_name_or_an_address_is_not_stored_in_the_clear(office, d
 
 def _text(value: object) -> str:
     return bytes(value).decode("latin-1") if isinstance(value, bytes | memoryview) else str(value)
+
+
+def test_somebody_who_was_entered_under_that_id_in_the_clear_is_not_doubled(office):
+    entered = CreateUser(first_name="Anna", last_name="Snelling", external_id="Anna Snelling")
+    office.ask("user", uuid7(), entered)
+    told = office.take("users", AGENTS, TEAMS)
+
+    assert (told.created, told.changed) == (1, 1)
+    assert users(office)["Anna Snelling"][1].role == Role.REP
+    assert len(users(office)) == 4
 
 
 def test_a_contact_has_an_address_and_numbers(office):
