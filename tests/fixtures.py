@@ -51,14 +51,20 @@ def _urls(superuser_url: str, database: str) -> DatabaseUrls:
 @pytest.fixture(scope="session")
 def migrated_template(postgres) -> str:
     """A migrated database that others are copied from."""
+    return prepare_template(postgres.superuser_url, PASSWORDS)
+
+
+def prepare_template(superuser_url: str, passwords: dict[str, str]) -> str:
+    """Makes the roles and a migrated database; its name."""
     name = f"template_{os.getpid()}"
-    create_roles(postgres.superuser_url, PASSWORDS)
-    create_database(postgres.superuser_url, name)
-    migrate(_urls(postgres.superuser_url, name).owner)
+    create_roles(superuser_url, passwords)
+    create_database(superuser_url, name)
+    migrate(_urls(superuser_url, name).owner)
     return name
 
 
-def _copy(superuser_url: str, template: str) -> DatabaseUrls:
+def copied(superuser_url: str, template: str) -> DatabaseUrls:
+    """A new database with all that the template has."""
     name = f"test_{os.getpid()}_{next(_numbers)}"
     with psycopg.connect(superuser_url, autocommit=True) as connection:
         connection.execute(
@@ -72,13 +78,13 @@ def _copy(superuser_url: str, template: str) -> DatabaseUrls:
 @pytest.fixture(scope="session")
 def urls(postgres, migrated_template) -> DatabaseUrls:
     """A migrated database that tests share: each makes tenants of its own."""
-    return _copy(postgres.superuser_url, migrated_template)
+    return copied(postgres.superuser_url, migrated_template)
 
 
 @pytest.fixture(scope="module")
 def copied_urls(postgres, migrated_template) -> DatabaseUrls:
     """A migrated database of one module of tests."""
-    return _copy(postgres.superuser_url, migrated_template)
+    return copied(postgres.superuser_url, migrated_template)
 
 
 @pytest.fixture(scope="module")
@@ -92,10 +98,10 @@ def copied_database(copied_urls) -> Iterator[Database]:
 @pytest.fixture
 def fresh_urls(postgres, migrated_template) -> Iterator[DatabaseUrls]:
     """A migrated database of one test alone."""
-    copied = _copy(postgres.superuser_url, migrated_template)
-    yield copied
+    urls = copied(postgres.superuser_url, migrated_template)
+    yield urls
     with psycopg.connect(postgres.superuser_url, autocommit=True) as connection:
-        name = sql.Identifier(copied.app.rsplit("/", 1)[1])
+        name = sql.Identifier(urls.app.rsplit("/", 1)[1])
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
 
 

@@ -101,7 +101,8 @@ def test_accounts_products_and_people_are_all_there(year):
     managers = {user["manager"] for user in imported} - {None}
     assert (len(imported) - len(managers), len(managers)) == (35, 6)
     acme = next(account for account in accounts if account["name"] == "Acme Corporation")
-    assert (acme["industry"], Decimal(acme["annual_revenue"]), acme["employees"]) == ("technology", 1_100_040_000, 2822)
+    assert (acme["industry"], acme["employees"]) == ("technology", 2822)
+    assert Decimal(acme["annual_revenue"]) == 1_100_040_000
 
 
 def test_deals_stand_where_the_source_has_them(year):
