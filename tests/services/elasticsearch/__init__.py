@@ -132,6 +132,8 @@ class Elasticsearch:
 
     def _command(self, port: int) -> Iterator[str | Path]:
         yield self._java / "bin" / "java"
+        # The optimising compiler would take more time of a test run, on few cores, than it could ever give back.
+        yield "-XX:TieredStopAtLevel=1"
         yield from ("-Xms512m", "-Xmx512m", "--enable-native-access=ALL-UNNAMED", "--add-modules=jdk.incubator.vector")
         yield from ("-cp", f"{self._home / 'classes'}:{self._home / 'lib'}/*")
         yield from ("Launcher", self._home, self._directory / "data", str(port))
