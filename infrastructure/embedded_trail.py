@@ -12,11 +12,13 @@ from projections.ports import AuditDocument, AuditQuery
 _BATCH = 1_000
 _DROPPED_AT_A_TIME = 5_000
 
+# Arrays of texts go in binary (`b`): psycopg escapes each quote of a text array in Python, 0.3 ms for a document.
 _PUT = """
 INSERT INTO audit_logs (tenant_id, generation, position, entity, stream, actor, type, recorded_at, document)
-SELECT %(tenant)s, %(generation)s, new.*
-FROM unnest(%(positions)s::bigint[], %(entities)s::text[], %(streams)s::text[], %(actors)s::text[], %(types)s::text[],
-            %(recorded)s::timestamptz[], %(documents)s::json[]) AS new
+SELECT %(tenant)s, %(generation)s, position, entity, stream, actor, type, recorded_at, document::json
+FROM unnest(%(positions)s::bigint[], %(entities)b::text[], %(streams)b::text[], %(actors)b::text[], %(types)b::text[],
+            %(recorded)s::timestamptz[], %(documents)b::text[])
+    AS new (position, entity, stream, actor, type, recorded_at, document)
 ON CONFLICT DO NOTHING
 """
 
