@@ -66,7 +66,7 @@ def year(copied_urls, copied_database, redis_url, elasticsearch_url, mongodb_url
             assert done.returncode == 0, done.stderr
         start = time.monotonic()
         import_all(system)
-        system.wait_until_projected(TENANT, 240)
+        system.wait_until_projected(240)
         seconds = time.monotonic() - start
         system.log_in(TENANT)
         tenant = UUID(system.get("/auth/me")["tenant"]["id"])

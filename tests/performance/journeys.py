@@ -60,7 +60,7 @@ def _year(system: System) -> tuple[list[Figure], list[Gate]]:
     start = time.monotonic()
     import_all(system)
     imported = time.monotonic() - start
-    system.wait_until_projected(TENANT, 300)
+    system.wait_until_projected(300)
     projected = time.monotonic() - start
     again = import_all(system)
     return [Figure("a year of sales, imported", imported, "s")], [
