@@ -142,7 +142,7 @@ class Build:
         else:
             where = f"{checkpoint.projection} of tenant {self._tenant} before position {position}"
             self._failures.append(RebuildFailed(f"{where}: {told(error)}"))
-            del self._targets[checkpoint.projection]
+            self._targets.pop(checkpoint.projection, None)
             if failure is Failure.POISON:
                 self._give_up(checkpoint)
 

@@ -1,7 +1,7 @@
 """One step of any projecting: read a batch of the log once, and feed it to all that stand at its beginning."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 from uuid import UUID
 
 from msgspec import Struct
@@ -39,8 +39,8 @@ class Feeder:
         failed = {}
         for checkpoint in held:
             try:
-                with _savepoint(transaction):
-                    self._apply(transaction, checkpoint, batch)
+                with _Savepoint(transaction) as savepoint:
+                    self._apply(savepoint, checkpoint, batch)
             except Exception as error:
                 failed[checkpoint.projection] = error
         return Fed(until=batch.until, events=len(batch.changes), failed=failed)
@@ -63,13 +63,28 @@ class Feeder:
         )
 
 
-@contextmanager
-def _savepoint(transaction: Transaction) -> Iterator[None]:
-    """Undoes what one projection wrote, and nothing else, when it fails."""
-    transaction.execute("SAVEPOINT projecting")
-    try:
-        yield
-    except Exception:
-        transaction.execute("ROLLBACK TO SAVEPOINT projecting")
-        raise
-    transaction.execute("RELEASE SAVEPOINT projecting")
+class _Savepoint:
+    """A transaction as one projection sees it: what it wrote, and nothing else, is undone when it fails.
+
+    It begins with the first statement: most batches have nothing for most projections.
+    """
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+        self.tenant = transaction.tenant
+        self._begun = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Runs one statement."""
+        if not self._begun:
+            self._transaction.execute("SAVEPOINT projecting")
+            self._begun = True
+        return self._transaction.execute(sql, parameters)
+
+    def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
+        if self._begun:
+            end = "RELEASE SAVEPOINT projecting" if failure is None else "ROLLBACK TO SAVEPOINT projecting"
+            self._transaction.execute(end)

@@ -11,6 +11,7 @@ from application.recording import UnknownEventType
 from infrastructure.event_store import PostgresEventStore
 from projections.decisions import NotStandingStill, UnknownProjection
 from projections.failures import Failure, delay
+from projections.ports import StoreAway
 from projections.setbacks import Pace
 from tests.faults.stand import Stand, eventually
 from tests.faults.stores import TABLES
@@ -235,3 +236,21 @@ def test_an_error_in_a_statement_undoes_that_projection_alone(stand, tenant, mon
     assert {name: stand.positions(tenant)[name] for name in TABLES} == {FIRST: 3, SECOND: 0, THIRD: 3}
     assert len(stand.rows(tenant, THIRD)) == 3
     assert stand.status(tenant)[SECOND].failure is Failure.POISON
+
+
+def test_a_connection_that_is_lost_in_the_middle_of_a_batch_parks_nothing_and_loses_nothing(stand, tenant, monkeypatch):
+    stand.open(tenant, 3)
+    project = stand.heard[1].project
+
+    def cut(rows, batch):
+        project(rows, batch)
+        rows.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stand.heard[1], "project", cut)
+        with pytest.raises(StoreAway):
+            stand.engine.drain("relational", tenant)
+        assert stand.rows(tenant) == []
+    stand.drain(tenant)
+    assert {name: stand.positions(tenant)[name] for name in TABLES} == dict.fromkeys(TABLES, 3)
+    assert [stand.status(tenant)[name].failure for name in TABLES] == [None] * 3
