@@ -10,6 +10,7 @@ from tests.journeys.test_a_year_of_sales import DATA, TENANT, import_all
 from tests.performance.report import Figure, Gate, Result
 
 WRITES = 200
+REST_SECONDS = 0.1
 
 Look = Callable[[System, str, str], bool]
 
@@ -35,7 +36,9 @@ def _visibility(system: System) -> tuple[list[Figure], list[Gate]]:
 
 
 def _until_visible(system: System, name: str, look: Look) -> float:
-    """Milliseconds from the answer of a write to an answer that shows it; the query itself waits for it."""
+    """Milliseconds from the answer of a write to an answer that shows it; the query itself waits for it. Before the
+    write, everything has come to rest."""
+    time.sleep(REST_SECONDS)
     written = system.client.post("/api/v1/accounts", json={"name": name}).raise_for_status().json()["id"]
     start = time.perf_counter()
     while not look(system, written, name):

@@ -56,7 +56,12 @@ def new(_urls: DatabaseUrls, database: Database, tenants: Sequence[UUID]) -> Wri
     """New contacts, each with a key of its own."""
     store = event_store(database)
     turns = itertools.cycle(tenants)
-    return lambda: _append(store, next(turns), stream_name("contact", uuid4()), 0, ContactCreated(personal=PERSONAL))
+    return lambda: append_contact(store, next(turns), stream_name("contact", uuid4()), PERSONAL)
+
+
+def append_contact(store: PostgresEventStore, tenant: UUID, stream: str, personal: ContactPersonal) -> None:
+    """Appends a new contact."""
+    _append(store, tenant, stream, 0, ContactCreated(personal=personal))
 
 
 def _append(store: PostgresEventStore, tenant: UUID, stream: str, version: int, event: Event) -> None:
