@@ -8,6 +8,7 @@ from tests.fixtures import DatabaseUrls
 from tests.journeys.system import EMAIL, PASSWORD, System, environment, running
 from tests.journeys.test_a_year_of_sales import DATA, TENANT, import_all
 from tests.performance.report import Figure, Gate, Result
+from tests.performance.serving import word
 
 WRITES = 200
 REST_SECONDS = 0.1
@@ -29,7 +30,7 @@ def measure(urls: DatabaseUrls, stores: tuple[str, str, str], place: Path) -> Re
 def _visibility(system: System) -> tuple[list[Figure], list[Gate]]:
     figures, gates = [], []
     for store, look in (("PostgreSQL", _in_list), ("Elasticsearch", _in_search), ("MongoDB", _in_audit)):
-        taken = sorted(_until_visible(system, f"{store}{number}", look) for number in range(WRITES))
+        taken = sorted(_until_visible(system, f"{word(number)} {store}", look) for number in range(WRITES))
         figures.append(Figure(f"idle to visible, {store}, median", taken[len(taken) // 2], "ms"))
         gates.append(Gate(f"idle to visible, {store}, p99 in ms", taken[int(len(taken) * 0.99)], at_most=100))
     return figures, gates

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-CONNECTIONS, WARM_UP_SECONDS, SECONDS = 32, 1.0, 5.0
+CONNECTIONS, WARM_UP_SECONDS, SECONDS = 32, 3.0, 5.0
 SPAWN = multiprocessing.get_context("spawn")
 
 

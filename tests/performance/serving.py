@@ -59,7 +59,7 @@ def _prepare(system: System) -> tuple[str, list[str]]:
     system.log_in(TENANT)
     ids = []
     for number in range(ACCOUNTS):
-        body = {"name": f"Company {number:03} Ltd", "industry": "technology"}
+        body = {"name": f"{word(number)} {word(number + 1)} Ltd", "industry": "technology"}
         ids.append(system.client.post("/api/v1/accounts", json=body).raise_for_status().json()["id"])
     system.wait_until_projected(60)
     return system.get("/auth/me")["tenant"]["id"], ids
@@ -77,11 +77,18 @@ def _requests(system: System, ids: list[str]) -> dict[str, Requests]:
         "list of 50": Requests("GET", ["/api/v1/accounts?limit=50"], headers=headers),
         "search": Requests(
             "GET",
-            [f"/api/v1/search?q=company%20{number:03}&types=account" for number in range(ACCOUNTS)],
+            [f"/api/v1/search?q={word(number)}%20{word(number + 1)[:4]}&types=account" for number in range(ACCOUNTS)],
             headers=headers,
         ),
         "POST contact": Requests("POST", ["/api/v1/contacts"], bodies, headers),
     }
+
+
+def word(number: int) -> str:
+    """A word that can be pronounced, another for each number below 216,000."""
+    syllables = [f"{consonant}{vowel}" for consonant in "bdfgklmnprst" for vowel in "aeiou"]
+    rest = number * 7919 % 60**3  # 7919 has no factor in common with 60: neighbours differ, and nothing repeats
+    return "".join(syllables[rest // 60**place % 60] for place in range(3)).capitalize()
 
 
 @contextmanager
