@@ -15,7 +15,7 @@ from tests.api.stand import Company, company
 from tests.fixtures import MASTER_KEY
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def api_settings(urls, redis_url) -> Settings:
     """The settings of this run's API; its keys in Redis have a prefix of their own."""
     return Settings.load(
@@ -33,9 +33,10 @@ def api_settings(urls, redis_url) -> Settings:
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def application(api_settings) -> Iterator[Application]:
-    """The application, and a worker in threads."""
+    """The application, and a worker in threads. They end with this package: Hypothesis, in the tests behind it, takes
+    the random numbers of other threads for those of its strategies."""
     application = build(api_settings)
     worker = Worker(application.broker, worker_timeout=20, worker_threads=2)
     worker.start()
@@ -45,20 +46,20 @@ def application(api_settings) -> Iterator[Application]:
     application.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def client(application) -> Iterator[TestClient[Any]]:
     """A client of the API, without credentials."""
     with TestClient(create(application), raise_server_exceptions=False) as client:
         yield client
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def acme(application, client) -> Company:
     """A company that tests share: they add to it, and change nobody's rights."""
     return company(application, client)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def rival(application, client) -> Company:
     """Another company, whose records are none of acme's business."""
     return company(application, client)
