@@ -2,12 +2,14 @@
 
 import base64
 import os
+from contextlib import closing
 from uuid import uuid4
 
 import psycopg
 import pytest
 from cryptography.exceptions import InvalidTag
 from msgspec import structs
+from pymongo import MongoClient
 from uuid_utils.compat import uuid7
 
 from application.catalogue import EVENT_TYPES
@@ -19,9 +21,13 @@ from domain.contacts.events import ContactCreated, ContactPersonal
 from domain.identity.commands import CreateUser
 from domain.kernel import Erased, Refused, Sealed
 from domain.permissions import HELD_BY, Role
+from infrastructure.embedded_trail import PostgresTrail
 from infrastructure.event_store import PostgresEventStore
 from infrastructure.keys import KeyRing, Wrapping
+from infrastructure.mongo import MongoTrail
 from infrastructure.postgres import Database
+from projections.audit.trail import audit_documents
+from projections.changes import folded
 from tests.infrastructure.silence import Silence
 
 NAME, EMAIL, ADDRESS = "Wilhelmina", "wilhelmina@quixotic.example", "203.0.113.77"
@@ -76,8 +82,43 @@ def test_nothing_that_is_kept_for_ever_holds_a_contact_or_an_address_in_plain_te
             for row in rows:
                 for value in row:
                     stored = bytes(value) if isinstance(value, bytes | memoryview) else str(value).encode()
-                    for form in (secret, secret.casefold(), base64.b64encode(secret.encode()).decode().rstrip("=")):
-                        assert form.encode() not in stored, (table, row)
+                    assert not any(form in stored for form in _forms(secret)), (table, row)
+
+
+def _forms(secret: str) -> set[bytes]:
+    """A text as it may stand in something stored: also in base64, wherever in its groups of three bytes it begins."""
+    plain = secret.encode()
+    encoded = {
+        base64.b64encode(b"\0" * before + plain)[-(-before * 8 // 6) :][: len(plain) * 8 // 6 - 1]
+        for before in range(3)
+    }
+    return {plain, secret.casefold().encode(), plain.hex().encode(), *encoded}
+
+
+@pytest.mark.parametrize("place", ["{}", "x{}", "xy{}", "xyz{}"])
+def test_a_secret_in_base64_would_be_found_wherever_it_begins(place):
+    stored = base64.b64encode(place.format(EMAIL).encode() + b" and more")
+
+    assert any(form in stored for form in _forms(EMAIL))
+
+
+@pytest.mark.parametrize("secret", [NAME, "Quixote", EMAIL, ADDRESS])
+def test_no_audit_document_holds_them_either(store, database, scene, mongodb_url, secret):
+    events = store.log(scene.tenant, after=0, limit=99, sealed=True)
+    documents = audit_documents(folded(scene.tenant, 0, events, lambda _streams, _until: {}))
+    url = f"{mongodb_url.rstrip('/')}/personal_{scene.tenant.hex[-12:]}"
+    PostgresTrail(database).write(scene.tenant, 1, documents)
+    with closing(MongoTrail(url)) as trail:
+        trail.write(scene.tenant, 1, documents)
+    with MongoClient(url) as client:
+        kept = list(client.get_default_database()["audit_logs"].find({}))
+        client.drop_database(client.get_default_database().name)
+    rows = database.read(scene.tenant, "SELECT a::text AS stored FROM audit_logs a WHERE tenant_id = %(tenant)s")
+
+    assert len(kept) == len(rows) == len(events) == 2
+    for stored in (repr(kept), repr(rows)):
+        assert "sealed" in stored
+        assert not any(form.decode() in stored for form in _forms(secret))
 
 
 def test_what_was_sealed_is_read_back(store, scene):
