@@ -1,6 +1,7 @@
 """load → decide → append, for every command of every entity."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -192,30 +193,25 @@ class Handler:
         return decided(entity, id, now, events, guards)
 
     def _append(self, sender: Sender, command: Command, decision: Decision, idempotency: Idempotency | None) -> Outcome:
+        append = Append(
+            metadata=Metadata(actor=sender.actor, correlation=sender.correlation, request=sender.request),
+            changes=(decision.change,),
+            guards=decision.guards,
+            principals=(decision.principal,) if decision.principal else (),
+            idempotency=idempotency,
+            address=sender.address,
+        )
         try:
-            appended = self._store.append(
-                sender.tenant,
-                Append(
-                    metadata=Metadata(actor=sender.actor, correlation=sender.correlation, request=sender.request),
-                    changes=(decision.change,),
-                    guards=decision.guards,
-                    principals=(decision.principal,) if decision.principal else (),
-                    idempotency=idempotency,
-                    address=sender.address,
-                ),
-            )
+            with _one_request_per_key():
+                appended = self._store.append(sender.tenant, append)
         except ClaimConflict as conflict:
             raise taken(conflict, command) from conflict
-        except IdempotencyConflict as conflict:
-            raise IdempotencyKeyReused("This Idempotency-Key was used for another request.") from conflict
         self._announcements.appended(sender.tenant, sender.actor, appended.position)
         return _outcome(appended.versions, appended.position)
 
     def _answered(self, sender: Sender, idempotency: Idempotency) -> Outcome | None:
-        try:
+        with _one_request_per_key():
             appended = self._store.replayed(sender.tenant, sender.actor, idempotency)
-        except IdempotencyConflict as conflict:
-            raise IdempotencyKeyReused("This Idempotency-Key was used for another request.") from conflict
         return _outcome(appended.versions, appended.position) if appended else None
 
     def _completed(self, sender: Sender, command: Command) -> Command:
@@ -336,6 +332,14 @@ def taken(conflict: ClaimConflict, command: Command) -> AlreadyTaken:
         field=f"/{field}",
         holder=str(stream_subject(conflict.holder)[1]),
     )
+
+
+@contextmanager
+def _one_request_per_key() -> Iterator[None]:
+    try:
+        yield
+    except IdempotencyConflict as conflict:
+        raise IdempotencyKeyReused("This Idempotency-Key was used for another request.") from conflict
 
 
 def _outcome(versions: Any, position: int) -> Outcome:

@@ -23,8 +23,8 @@ from infrastructure.event_store import open_recorder
 from infrastructure.postgres import Database
 from infrastructure.recorder import TenantRecorder
 from tests.fixtures import event_store
+from tests.infrastructure.appends import a_stream, append, change
 from tests.infrastructure.silence import Silence
-from tests.infrastructure.test_log_conflicts import a_stream, append, change
 
 SPAWN = multiprocessing.get_context("spawn")
 PROCESSES, THREADS = 4, 4

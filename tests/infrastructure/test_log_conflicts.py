@@ -1,40 +1,24 @@
 """What the log refuses, and how it says so: all of an append or nothing of it."""
 
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
 
 import pytest
 from uuid_utils.compat import uuid7
 
 from application.ports import (
-    Append,
     ClaimConflict,
     Guard,
     GuardConflict,
     Idempotency,
     IdempotencyConflict,
     PrincipalChange,
-    StreamChange,
     VersionConflict,
 )
-from application.recording import Metadata, stream_name
-from domain.deals.events import DealArchived, DealEdited, DealRestored
+from application.recording import stream_name
+from domain.deals.events import DealArchived, DealRestored
 from domain.kernel import Claim
 from infrastructure.appending import FutureEvent
-
-EVENT = DealEdited(name="A name")
-
-
-def change(stream: str, expected: int = 0, *events, **others) -> StreamChange:
-    return StreamChange(stream=stream, expected=expected, events=events or (EVENT,), **others)
-
-
-def append(*changes: StreamChange, **others) -> Append:
-    return Append(metadata=Metadata(actor="test", correlation=uuid4()), changes=changes, **others)
-
-
-def a_stream() -> str:
-    return stream_name("deal", uuid7())
+from tests.infrastructure.appends import EVENT, a_stream, append, change
 
 
 def test_positions_of_a_tenant_have_no_gap_and_versions_none_either(store, tenant):

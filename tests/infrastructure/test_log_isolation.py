@@ -6,7 +6,7 @@ from uuid_utils.compat import uuid7
 
 from infrastructure.event_store import open_recorder
 from infrastructure.postgres import Database, UnsafeRole
-from tests.infrastructure.test_log_conflicts import a_stream, append, change
+from tests.infrastructure.appends import a_stream, append, change
 
 TABLES = (
     "tenant_heads",

@@ -18,30 +18,14 @@ import pytest
 from application.catalogue import ENTITIES
 from infrastructure.mongo import MongoTrail
 from projections.ports import AuditQuery
-from tests.architecture.sources import ROOT
 from tests.fixtures import event_store
+from tests.journeys.sales import DATA, TENANT, import_all
 from tests.journeys.system import EMAIL, PASSWORD, System, environment, running
-
-DATA = ROOT.parent / "shared" / "data" / "crm-sales-opportunities"
-MAPS = ROOT / "docs" / "samples" / "crm-sales-opportunities"
-FILES = {"users": "sales_teams", "products": "products", "accounts": "accounts", "deals": "sales_pipeline"}
-TENANT = "hardware"
 
 pytestmark = [
     pytest.mark.skipif(not DATA.exists(), reason="the sales data is not beside this checkout (../shared/data)"),
     pytest.mark.timeout(600),
 ]
-
-
-def import_all(system: System) -> float:
-    """Imports the four files; the seconds that it took."""
-    start = time.monotonic()
-    for kind, name in FILES.items():
-        done = system.run(
-            "import", kind, str(DATA / f"{name}.csv"), "--map", str(MAPS / f"{kind}.toml"), "--tenant", TENANT
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-    return time.monotonic() - start
 
 
 @dataclass

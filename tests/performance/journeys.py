@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.fixtures import DatabaseUrls
+from tests.journeys.sales import DATA, TENANT, import_all
 from tests.journeys.system import EMAIL, PASSWORD, System, environment, running
-from tests.journeys.test_a_year_of_sales import DATA, TENANT, import_all
 from tests.performance.report import Figure, Gate, Result
 from tests.performance.serving import word
 
