@@ -80,6 +80,7 @@ class Database:
                 "prepare_threshold": prepare_threshold,
                 "row_factory": dict_row,
                 "application_name": "clientforge",
+                "client_encoding": "utf8",
             },
             min_size=0,
             max_size=connections,
@@ -124,8 +125,11 @@ class Database:
             return result
 
     def _once(self, work: Callable[[Connection], T]) -> T:
-        with self._pool.connection() as connection:
+        connection = self._pool.getconn()  # not as a context: that would commit, and each statement does so already
+        try:
             return work(connection)
+        finally:
+            self._pool.putconn(connection)
 
     @contextmanager
     def transaction(self, tenant: UUID) -> Iterator[Transaction]:
