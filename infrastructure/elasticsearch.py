@@ -90,11 +90,18 @@ class ElasticsearchIndex:
             self._client.indices.refresh(index=self._aliases(self._entities, tenant), ignore_unavailable=True)
 
     def search(self, tenant: UUID, query: SearchQuery) -> list[Hit]:
-        """The best hits of the published generation, per entity best first. Raises NotPublished."""
+        """The best hits of the published generation, per entity best first. Raises NotPublished.
+
+        Typing errors are looked for only where nothing matches what was typed.
+        """
         if not asked_words(query) or not query.entities:
             return []
-        body = search_body(query)
         entities = list(dict.fromkeys(query.entities))
+        return self._search(tenant, entities, search_body(query)) or self._search(
+            tenant, entities, search_body(query, forgiving=True)
+        )
+
+    def _search(self, tenant: UUID, entities: Sequence[str], body: Mapping[str, Any]) -> list[Hit]:
         searches: list[Mapping[str, Any]] = []
         for alias in self._aliases(entities, tenant):
             searches += [{"index": alias, "allow_partial_search_results": False}, body]

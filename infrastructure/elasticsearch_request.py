@@ -61,11 +61,15 @@ def document(entity: str, found: Mapping[str, Any]) -> SearchDocument:
     )
 
 
-def search_body(query: SearchQuery) -> dict[str, Any]:
-    """The request for one entity: all words must match, the same title comes first, typing errors come last."""
+def search_body(query: SearchQuery, *, forgiving: bool = False) -> dict[str, Any]:
+    """The request for one entity: all words must match, the same title comes first.
+
+    A `forgiving` one takes typing errors, too. It costs several times as much, for the matches and the highlights.
+    """
     asked = asked_words(query)
     text, key = " ".join(asked), title_key(query.text)
     all_words = {"query": text, "operator": "and"}
+    matching = _FUZZY if forgiving else {}
     return {
         "size": query.limit,
         "track_total_hits": False,
@@ -74,7 +78,7 @@ def search_body(query: SearchQuery) -> dict[str, Any]:
         "query": {
             "bool": {
                 "filter": _filters(query),
-                "must": {"bool": {"should": _matches(all_words)}},
+                "must": {"bool": {"should": _matches({**all_words, **matching})}},
                 "should": [
                     {"constant_score": {"filter": {"term": {"title_key": key}}, "boost": 1000}},
                     {"constant_score": {"filter": {"prefix": {"title_key": key}}, "boost": 100}},
@@ -86,7 +90,7 @@ def search_body(query: SearchQuery) -> dict[str, Any]:
         "highlight": {
             "encoder": "html",
             "require_field_match": False,
-            "highlight_query": _highlighted(asked),
+            "highlight_query": _highlighted(asked, matching),
             "fields": {"title": {"number_of_fragments": 0}, "texts": {"number_of_fragments": 3, "fragment_size": 120}},
         },
     }
@@ -104,12 +108,12 @@ def _filters(query: SearchQuery) -> list[dict[str, Any]]:
 def _matches(all_words: Mapping[str, Any]) -> list[dict[str, Any]]:
     """With the last word unfinished, and with it whole: an unfinished word can't have typing errors."""
     return [
-        {"match_bool_prefix": {"words": {**all_words, **_FUZZY}}},
-        {"match": {"words": {**all_words, **_FUZZY}}},
+        {"match_bool_prefix": {"words": all_words}},
+        {"match": {"words": all_words}},
     ]
 
 
-def _highlighted(asked: list[str]) -> dict[str, Any]:
+def _highlighted(asked: list[str], matching: Mapping[str, Any]) -> dict[str, Any]:
     # A prefix looked up in `index_prefixes` marks nothing, a wildcard does. Words are letters and digits alone.
-    whole = {"match": {"words": {"query": " ".join(asked), **_FUZZY}}}
+    whole = {"match": {"words": {"query": " ".join(asked), **matching}}}
     return {"bool": {"should": [whole, {"wildcard": {"words": f"{asked[-1]}*"}}]}}

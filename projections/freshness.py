@@ -13,7 +13,7 @@ from weakref import WeakValueDictionary
 
 from projections.ports import Database, SearchIndex, StoreAway
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.025
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.005, 0.025
 _KEPT = 100_000
 
 _LIVE = """
@@ -60,15 +60,16 @@ class Freshness:
             return False
 
     async def _reached(self, tenant: UUID, projections: Collection[str], position: int, deadline: float) -> bool:
-        pause = _FIRST_PAUSE
+        begin = time.monotonic()
         while behind := [each for each in projections if self._passed.get((tenant, each), 0) < position]:
             rows = await self._look(tenant)
             behind = [each for each in behind if self._passed.get((tenant, each), 0) < position]
             if any(_hopeless(rows.get(each), deadline) for each in behind):
                 return False
             if behind:
-                await asyncio.sleep(pause)
-                pause = min(1.5 * pause, _LONGEST_PAUSE)
+                # A fraction of what was waited already: what is looked for costs little, and is seen soon.
+                pause = (time.monotonic() - begin) / 5
+                await asyncio.sleep(min(max(pause, _SHORTEST_PAUSE), _LONGEST_PAUSE))
         return True
 
     async def _look(self, tenant: UUID) -> dict[str, dict[str, Any]]:

@@ -1,5 +1,6 @@
 """The running system: how soon a single write is visible in each store, and how long a year of sales takes."""
 
+import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -30,9 +31,11 @@ def measure(urls: DatabaseUrls, stores: tuple[str, str, str], place: Path) -> Re
 def _visibility(system: System) -> tuple[list[Figure], list[Gate]]:
     figures, gates = [], []
     for store, look in (("PostgreSQL", _in_list), ("Elasticsearch", _in_search), ("MongoDB", _in_audit)):
-        taken = sorted(_until_visible(system, f"{word(number)} {store}", look) for number in range(WRITES))
-        figures.append(Figure(f"idle to visible, {store}, median", taken[len(taken) // 2], "ms"))
-        gates.append(Gate(f"idle to visible, {store}, p99 in ms", taken[int(len(taken) * 0.99)], at_most=100))
+        _until_visible(system, f"First {store}", look)  # makes what is made once, an index for one
+        taken = [_until_visible(system, f"{word(number)} {store}", look) for number in range(WRITES)]
+        figures.append(Figure(f"idle to visible, {store}, median", statistics.median(taken), "ms"))
+        p99 = statistics.quantiles(taken, n=100)[98]
+        gates.append(Gate(f"idle to visible, {store}, p99 in ms", p99, at_most=100))
     return figures, gates
 
 
