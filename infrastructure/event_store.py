@@ -24,6 +24,18 @@ _STREAMS = (
     f"SELECT {_COLUMNS} FROM events WHERE tenant_id = %(tenant)s AND stream = ANY(%(streams)s)"  # noqa: S608
     " AND (%(until)s::bigint IS NULL OR position <= %(until)s) ORDER BY stream, version"
 )
+# The length of a large payload is known without reading it.
+_LOG = f"""
+SELECT {_COLUMNS} FROM (
+    SELECT {_COLUMNS},
+           sum(octet_length(payload)) OVER (ORDER BY position ROWS UNBOUNDED PRECEDING) - octet_length(payload) AS bytes
+    FROM (
+        SELECT {_COLUMNS} FROM events WHERE tenant_id = %(tenant)s AND position > %(after)s
+        ORDER BY position LIMIT %(limit)s
+    ) page
+) sized WHERE bytes < %(bytes)s ORDER BY position
+"""  # noqa: S608
+_BYTES_AT_ONCE = 16_000_000
 
 
 class PostgresEventStore:
@@ -70,13 +82,8 @@ class PostgresEventStore:
         return found
 
     def log(self, tenant: UUID, *, after: int, limit: int, sealed: bool = False) -> list[Recorded]:
-        """The events behind position `after`, in order, at most `limit`."""
-        rows = self._database.read(
-            tenant,
-            f"SELECT {_COLUMNS} FROM events WHERE tenant_id = %(tenant)s AND position > %(after)s"  # noqa: S608
-            " ORDER BY position LIMIT %(limit)s",
-            {"after": after, "limit": limit},
-        )
+        """The events behind position `after`, in order, at most `limit`; fewer where they are large."""
+        rows = self._database.read(tenant, _LOG, {"after": after, "limit": limit, "bytes": _BYTES_AT_ONCE})
         open = None if sealed else self._keys_for(tenant, rows).open
         return [self._mapper.recorded(_entry(tenant, row), open) for row in rows]
 

@@ -44,10 +44,10 @@ class LastPositions:
         self._client = client
         self._prefix = prefix
 
-    def of(self, tenant: UUID, user: UUID) -> int:
-        """The position that this user's reads must have passed; 0 when Redis is away or knows none."""
+    def of(self, tenant: UUID, user: UUID) -> int | None:
+        """The position that this user's reads must have passed: 0 when Redis knows none, None when it is away."""
         try:
             found = self._client.get(position_key(self._prefix, tenant, f"user-{user}"))
         except redis.RedisError:
-            return 0
+            return None
         return int(found) if isinstance(found, bytes | str) else 0

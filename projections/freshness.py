@@ -22,12 +22,14 @@ SELECT projection, position, published, parked_at IS NOT NULL AS parked,
 FROM projection_checkpoints WHERE tenant_id = %(tenant)s AND live
 """
 
+_HEAD = "SELECT position FROM tenant_heads WHERE tenant_id = %(tenant)s"
+
 
 class Positions(Protocol):
     """The users' last positions."""
 
-    def of(self, tenant: UUID, user: UUID) -> int:
-        """The position of the user's last append; 0 when nobody knows."""
+    def of(self, tenant: UUID, user: UUID) -> int | None:
+        """The position of the user's last append: 0 for one who appended nothing of late, None when nobody knows."""
 
 
 class Freshness:
@@ -43,8 +45,8 @@ class Freshness:
         self._refreshing: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 
     async def required(self, tenant: UUID, user: UUID) -> int:
-        """The position that this user's reads must have passed; 0 when nobody knows."""
-        return await asyncio.to_thread(self._positions.of, tenant, user)
+        """The position that this user's reads must have passed: when nobody knows theirs, the end of the log."""
+        return await asyncio.to_thread(self._required, tenant, user)
 
     async def wait(self, tenant: UUID, projections: Collection[str], position: int, timeout: float) -> bool:  # noqa: ASYNC109
         """Whether all the projections have passed the position, within `timeout` seconds; search counts when it
@@ -95,6 +97,13 @@ class Freshness:
             if row["published"]:
                 self._passed[tenant, row["projection"]] = row["position"]
         return {row["projection"]: row for row in rows}
+
+    def _required(self, tenant: UUID, user: UUID) -> int:
+        position = self._positions.of(tenant, user)
+        if position is None:
+            heads = self._database.read(tenant, _HEAD)
+            position = int(heads[0]["position"]) if heads else 0
+        return position
 
     async def _found(self, tenant: UUID, position: int) -> bool:
         """Makes what search has acknowledged findable, once for all who wait for it."""

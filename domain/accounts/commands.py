@@ -30,6 +30,7 @@ from domain.kernel import (
     newly_named,
 )
 from domain.neighbours import Neighbours, check_no_cycle
+from domain.currencies import check_currency
 from domain.values import (
     AddressDraft,
     Currency,
@@ -171,6 +172,7 @@ def _settled(command: CreateAccount | EditAccount, state: Account | None, neighb
     """The fields that a command sets, checked, and completed by what follows from them."""
     fields = given(command)
     _check(fields)
+    check_currency(fields.get("currency"), "/currency")
     check_no_cycle(command.parent, neighbours, "/parent")
     if isinstance(command.address, AddressDraft):
         fields["address"] = command.address.upon(state.address if state else None)

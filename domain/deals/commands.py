@@ -36,6 +36,7 @@ from domain.kernel import (
     newly_named,
 )
 from domain.neighbours import Neighbours, PipelineFacts, StageFacts, StageKind
+from domain.currencies import check_currency
 from domain.values import Currency, ExternalId, Label, Name, Percentage, Text, check_amount, check_texts
 
 Competitors = Annotated[tuple[Label, ...], Meta(max_length=50)]
@@ -304,6 +305,7 @@ def _settled(command: OpenDeal | EditDeal, currency: str | None, neighbours: Nei
     fields = given(command)
     if fields.get("amount") is not None:
         check_amount(fields["amount"], "/amount")
+    check_currency(fields.get("currency"), "/currency")
     if "contacts" in fields:
         fields["contacts"] = entered_contacts(fields["contacts"])
     if "lines" in fields:
@@ -342,6 +344,7 @@ def _close(
 ) -> list[DealEvent]:
     if state.kind is not StageKind.OPEN:
         raise DealNotOpen(f"The deal is {state.kind} already: a closed deal can't be closed again.")
+    check_currency(currency, "/currency")
     amount = state.amount if amount is None else amount
     currency = currency or state.currency
     if amount is not None:

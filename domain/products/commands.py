@@ -10,6 +10,7 @@ from domain.kernel import AlreadyExists, Archived, Claim, Command, NotFound, Ref
 from domain.neighbours import Neighbours
 from domain.products.events import ProductArchived, ProductCreated, ProductEdited, ProductEvent, ProductRestored
 from domain.products.state import Product
+from domain.currencies import check_currency
 from domain.values import Currency, ExternalId, Label, Name, Text, check_amount, check_texts
 
 Prices = Annotated[Mapping[Currency, Decimal], Meta(max_length=200, description="Currency → price of one unit")]
@@ -100,6 +101,7 @@ def _settled(command: CreateProduct | EditProduct, listed: Mapping[str, Decimal]
     if "prices" in fields:
         for currency, price in fields["prices"].items():
             if price is not None:
+                check_currency(currency, f"/prices/{currency}")
                 check_amount(price, f"/prices/{currency}")
         prices = {**listed, **fields["prices"]}
         fields["prices"] = {currency: price for currency, price in prices.items() if price is not None}

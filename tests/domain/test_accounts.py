@@ -107,6 +107,7 @@ def test_a_size_that_contradicts_the_number_of_employees_is_refused():
 
 def test_a_revenue_needs_a_currency():
     given().when(CreateAccount(name="A", annual_revenue=Decimal(5))).then_refused(Invalid, "/currency")
+    given().when(CreateAccount(name="A", currency="XYZ")).then_refused(Invalid, "/currency")
     rich = AccountCreated(name="A", annual_revenue=Decimal(5), currency="USD")
     given(rich).when(EditAccount(currency=None)).then_refused(Invalid, "/currency")
     given(ACME).when(EditAccount(annual_revenue=Decimal(5), currency="EUR")).then(

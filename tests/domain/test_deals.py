@@ -204,6 +204,13 @@ def test_a_won_deal_has_a_value():
     given(OPENED).when(free, PIPELINES).then(DealWon(previous=LEAD, stage=WON, amount=Decimal(0), currency="USD"))
 
 
+def test_a_deal_is_in_a_currency_that_there_is():
+    given().when(OpenDeal(name="Engine", pipeline=SALES, currency="XYZ"), PIPELINES).then_refused(Invalid, "/currency")
+    given(OPENED).when(EditDeal(currency="XYZ"), PIPELINES).then_refused(Invalid, "/currency")
+    won = CloseDeal(outcome="won", amount=Decimal(5), currency="XYZ")
+    given(OPENED).when(won, PIPELINES).then_refused(Invalid, "/currency")
+
+
 @pytest.mark.parametrize("left_out", [{"amount": None}, {"currency": None}])
 def test_a_won_deal_keeps_its_value(left_out):
     given(OPENED, AS_WON).when(EditDeal(**left_out)).then_refused(DealValueRequired, "/amount")

@@ -26,6 +26,10 @@ def test_a_product_that_is_not_there_is_not_found(command):
     given().when(command).then_refused(NotFound)
 
 
+def test_prices_are_in_currencies_that_there_are():
+    given().when(CreateProduct(name="GTX Basic", prices={"XYZ": Decimal(1)})).then_refused(Invalid, "/prices/XYZ")
+
+
 def test_an_edit_changes_single_prices():
     given(BASIC).when(EditProduct(prices={"EUR": Decimal(500)})).then(
         ProductEdited(prices={"USD": Decimal(550), "EUR": Decimal(500)})

@@ -10,6 +10,7 @@ from domain.identity.commands import CreateUser
 from domain.kernel import Invalid
 from domain.pipelines.commands import StageDraft
 from domain.tenants.commands import RegisterTenant
+from domain.currencies import check_currency
 from domain.values import check_amount, check_email, check_phone, check_texts, check_time_zone, check_url
 
 
@@ -106,6 +107,16 @@ def test_time_zones():
 @pytest.mark.parametrize("text", ["\x00", "a\x1bb", "\x7f", "\ud800"])
 def test_texts_hold_no_control_characters(text):
     assert not taken(check_texts, text)
+
+
+@pytest.mark.parametrize("code", ["USD", "EUR", "JPY", "HRK", None])
+def test_currencies(code):
+    assert taken(check_currency, code)
+
+
+@pytest.mark.parametrize("code", ["XYZ", "usd", "US", ""])
+def test_what_is_no_currency(code):
+    assert not taken(check_currency, code)
 
 
 @pytest.mark.parametrize("text", ["", "two\r\nlines\tand a tab", "naïve 😀"])

@@ -6,8 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
 import pytest
+import redis
 from uuid_utils.compat import uuid7
 
+from infrastructure.embedded.child import free_port
+from infrastructure.redis import LastPositions
 from projections.freshness import Freshness
 from projections.ports import StoreAway
 from tests.faults.stand import Background, eventually
@@ -31,10 +34,13 @@ class Counting:
 
 
 class Nobody:
-    """Positions of which nobody knows anything."""
+    """Positions that nobody has, or that are known to nobody while Redis is away."""
 
-    def of(self, tenant: UUID, user: UUID) -> int:
-        return 0
+    def __init__(self, position: int | None = 0) -> None:
+        self._position = position
+
+    def of(self, tenant: UUID, user: UUID) -> int | None:
+        return self._position
 
 
 @pytest.fixture
@@ -166,3 +172,15 @@ def test_the_position_that_a_user_needs_comes_from_redis(projectors, tenant):
     projectors.wakeups.appended(tenant, f"user-{user}", 12)
     assert asyncio.run(freshness.required(tenant, user)) == 12
     assert asyncio.run(freshness.required(tenant, uuid7())) == 0
+
+
+def test_while_redis_is_away_reads_wait_for_the_end_of_the_log(stand, database, tenant):
+    freshness = Freshness(database, stand.index, Nobody(None))
+    assert asyncio.run(freshness.required(tenant, uuid7())) == 0
+    stand.open(tenant, 3)
+    assert asyncio.run(freshness.required(tenant, uuid7())) == 3
+
+
+def test_a_redis_that_is_away_knows_no_position():
+    client = redis.Redis(host="127.0.0.1", port=free_port(), socket_connect_timeout=1)
+    assert LastPositions(client).of(uuid7(), uuid7()) is None

@@ -238,3 +238,14 @@ def test_an_append_whose_answer_was_lost_is_not_stored_twice_and_not_reported_as
     assert lost
     assert (answer.position, answer.versions) == (1, {stream: 1})
     assert store.head(tenant) == 1
+
+
+def test_an_append_over_connections_that_the_server_has_ended_is_tried_again(store, database, tenant, urls):
+    stream = a_stream()
+    store.append(tenant, append(change(stream)))
+    with psycopg.connect(urls.superuser, autocommit=True) as superuser:
+        superuser.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND application_name = 'clientforge'"
+        )
+    assert store.append(tenant, append(change(stream, 1))).position == 2

@@ -15,7 +15,7 @@ from application.ports import (
     VersionConflict,
 )
 from application.recording import stream_name
-from domain.deals.events import DealArchived, DealRestored
+from domain.deals.events import DealArchived, DealEdited, DealRestored
 from domain.kernel import Claim
 from infrastructure.appending import FutureEvent
 from tests.infrastructure.appends import EVENT, a_stream, append, change
@@ -204,3 +204,13 @@ def test_the_position_of_an_instant_is_the_last_one_recorded_by_then(store, tena
     assert store.position_at(tenant, first) == 1
     assert store.position_at(tenant, first - timedelta(microseconds=1)) == 0
     assert store.position_at(tenant, datetime.now(UTC) + timedelta(hours=1)) == 3
+
+
+def test_large_events_are_read_a_few_at_a_time_and_none_is_left_out(store, tenant):
+    large = DealEdited(description="x" * 3_000_000)
+    stream = a_stream()
+    for version in range(8):
+        store.append(tenant, append(change(stream, version, large)))
+    page = store.log(tenant, after=0, limit=100)
+    assert [each.position for each in page] == [1, 2, 3, 4, 5, 6]
+    assert [each.position for each in store.log(tenant, after=6, limit=100)] == [7, 8]
