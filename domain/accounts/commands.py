@@ -17,6 +17,7 @@ from domain.accounts.events import (
     Size,
 )
 from domain.accounts.state import Account
+from domain.currencies import check_currency
 from domain.kernel import (
     AlreadyExists,
     Archived,
@@ -30,7 +31,6 @@ from domain.kernel import (
     newly_named,
 )
 from domain.neighbours import Neighbours, check_no_cycle
-from domain.currencies import check_currency
 from domain.values import (
     AddressDraft,
     Currency,

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from msgspec import UNSET, Meta, UnsetType
 
+from domain.currencies import check_currency
 from domain.deals.events import (
     DealArchived,
     DealAssigned,
@@ -36,7 +37,6 @@ from domain.kernel import (
     newly_named,
 )
 from domain.neighbours import Neighbours, PipelineFacts, StageFacts, StageKind
-from domain.currencies import check_currency
 from domain.values import Currency, ExternalId, Label, Name, Percentage, Text, check_amount, check_texts
 
 Competitors = Annotated[tuple[Label, ...], Meta(max_length=50)]

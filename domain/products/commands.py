@@ -6,11 +6,11 @@ from typing import Annotated, Any, ClassVar, assert_never
 
 from msgspec import UNSET, Meta, UnsetType, field
 
+from domain.currencies import check_currency
 from domain.kernel import AlreadyExists, Archived, Claim, Command, NotFound, Reference, changes, given
 from domain.neighbours import Neighbours
 from domain.products.events import ProductArchived, ProductCreated, ProductEdited, ProductEvent, ProductRestored
 from domain.products.state import Product
-from domain.currencies import check_currency
 from domain.values import Currency, ExternalId, Label, Name, Text, check_amount, check_texts
 
 Prices = Annotated[Mapping[Currency, Decimal], Meta(max_length=200, description="Currency → price of one unit")]

@@ -6,11 +6,11 @@ import msgspec
 import pytest
 
 from domain.accounts.commands import CreateAccount
+from domain.currencies import check_currency
 from domain.identity.commands import CreateUser
 from domain.kernel import Invalid
 from domain.pipelines.commands import StageDraft
 from domain.tenants.commands import RegisterTenant
-from domain.currencies import check_currency
 from domain.values import check_amount, check_email, check_phone, check_texts, check_time_zone, check_url
 
 
