@@ -14,6 +14,7 @@ from api import (
     analytics,
     audit,
     auth,
+    browsing,
     contacts,
     deals,
     documentation,
@@ -23,6 +24,7 @@ from api import (
     search,
     users,
 )
+from api.crossing import cross_origin
 from api.observing import Observing
 from api.openapi import document
 from api.operations import Operation
@@ -33,6 +35,7 @@ from application.handling import Handler
 from domain.kernel import Refused
 from infrastructure.bootstrap import Application, build
 from infrastructure.credentials import Credentials
+from infrastructure.csrf import CsrfTokens
 from infrastructure.gauges import ProjectionGauges, QueueGauges
 from infrastructure.monitor import Monitor
 from infrastructure.passwords import Passwords
@@ -49,7 +52,7 @@ from projections.ports import NotPublished, StoreAway
 PREFIX = "/api/v1"
 LARGEST_BODY = 1_000_000
 
-CONTROLLERS = (auth, accounts, contacts, products, pipelines, deals, users, analytics, search, audit)
+CONTROLLERS = (auth, browsing, accounts, contacts, products, pipelines, deals, users, analytics, search, audit)
 
 OPERATIONS: Sequence[Operation] = tuple(chain.from_iterable(each.OPERATIONS for each in CONTROLLERS))
 
@@ -85,6 +88,7 @@ def create(application: Application, *, on_close: Callable[[], None] = lambda: N
             Exception: on_unexpected,
         },
         openapi_config=None,
+        cors_config=cross_origin(application.settings.cors_origins),
         logging_config=None,
         request_max_body_size=LARGEST_BODY,
         on_shutdown=[close],
@@ -108,6 +112,7 @@ def _services(application: Application) -> Services:
         sessions=sessions,
         credentials=Credentials(database, store, application.tenancy, sessions, Passwords()),
         access_tokens=access_tokens,
+        csrf=CsrfTokens(settings.jwt_secret.get_secret_value()),
         freshness=Freshness(database, application.search, application.positions),
         search=application.search,
         trail=application.trail,

@@ -9,6 +9,7 @@ from application.handling import Handler
 from application.ports import EventStore
 from application.tenancy import Tenancy, TenantProfile
 from infrastructure.credentials import Credentials
+from infrastructure.csrf import CsrfTokens
 from infrastructure.postgres import Database
 from infrastructure.sessions import Sessions
 from infrastructure.settings import Settings
@@ -35,6 +36,7 @@ class Services:
     sessions: Sessions
     credentials: Credentials
     access_tokens: AccessTokens
+    csrf: CsrfTokens
     freshness: Freshness
     search: SearchIndex
     trail: AuditTrail

@@ -13,8 +13,9 @@ from domain.permissions import Role
 from infrastructure.tokens import AccessTokens
 from tests.api.stand import API, PASSWORD, problem
 from tests.api.test_logging_in import log_in, with_password
+from tests.fixtures import JWT_SECRET
 
-SECRET = "a secret of at least 32 characters"
+SECRET = JWT_SECRET
 
 
 @pytest.fixture
