@@ -35,7 +35,6 @@ from application.handling import Handler
 from domain.kernel import Refused
 from infrastructure.bootstrap import Application, build
 from infrastructure.credentials import Credentials
-from infrastructure.csrf import CsrfTokens
 from infrastructure.gauges import ProjectionGauges, QueueGauges
 from infrastructure.monitor import Monitor
 from infrastructure.passwords import Passwords
@@ -43,6 +42,7 @@ from infrastructure.postgres import Database
 from infrastructure.queue_health import Queue
 from infrastructure.sessions import Sessions
 from infrastructure.settings import Settings
+from infrastructure.signing import Signer
 from infrastructure.telemetry import Telemetry, counted
 from infrastructure.tokens import AccessTokens
 from projections.catalogue import groups
@@ -112,7 +112,8 @@ def _services(application: Application) -> Services:
         sessions=sessions,
         credentials=Credentials(database, store, application.tenancy, sessions, Passwords()),
         access_tokens=access_tokens,
-        csrf=CsrfTokens(settings.jwt_secret.get_secret_value()),
+        csrf=Signer(settings.jwt_secret.get_secret_value(), "csrf"),
+        cursors=Signer(settings.jwt_secret.get_secret_value(), "cursors"),
         freshness=Freshness(database, application.search, application.positions),
         search=application.search,
         trail=application.trail,

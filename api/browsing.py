@@ -15,7 +15,7 @@ from api.headers import bearer_token
 from api.operations import Call, Operation, Reply
 from api.refusals import CsrfTokenMissing
 from infrastructure.credentials import WrongCredentials
-from infrastructure.csrf import CsrfTokens
+from infrastructure.signing import Signer
 from infrastructure.tokens import ACCESS_LIFETIME, AccessTokens, Claims
 
 COOKIE = "clientforge"
@@ -30,13 +30,13 @@ class BrowserSession(Struct, frozen=True, kw_only=True):
     expires_in: int
 
 
-def claims_of(headers: Mapping[str, str], method: str, access_tokens: AccessTokens, csrf: CsrfTokens) -> Claims:
+def claims_of(headers: Mapping[str, str], method: str, access_tokens: AccessTokens, csrf: Signer) -> Claims:
     """Who asks: by bearer token, or by the cookie of a browser's session. Raises InvalidToken or CsrfTokenMissing."""
     cookie = None if "authorization" in headers else _cookie(headers)
     if cookie is None:
         return access_tokens.read(bearer_token(headers))
     claims = access_tokens.read(cookie)
-    if method not in _SAFE_METHODS and not csrf.belongs(headers.get(CSRF_TOKEN.lower(), ""), claims.session):
+    if method not in _SAFE_METHODS and not csrf.fits(headers.get(CSRF_TOKEN.lower(), ""), str(claims.session)):
         raise CsrfTokenMissing(f"Send the session's CSRF token in {CSRF_TOKEN}: GET /api/v1/auth/browser tells it.")
     return claims
 
@@ -50,7 +50,7 @@ def start(call: Call[LogIn, Any]) -> Reply:
 
 def present(call: Call[None, Any]) -> BrowserSession:
     """The session that the browser is in."""
-    token = call.services.csrf.of(call.principal.session)
+    token = call.services.csrf.of(str(call.principal.session))
     return BrowserSession(csrf_token=token, expires_in=int(ACCESS_LIFETIME.total_seconds()))
 
 
@@ -62,7 +62,7 @@ def end(call: Call[None, Any]) -> Reply:
 
 def _reply(call: Call[Any, Any], claims: Claims, token: str) -> Reply:
     seconds = int(ACCESS_LIFETIME.total_seconds())
-    body = BrowserSession(csrf_token=call.services.csrf.of(claims.session), expires_in=seconds)
+    body = BrowserSession(csrf_token=call.services.csrf.of(str(claims.session)), expires_in=seconds)
     return Reply(body=body, headers={"Set-Cookie": _set_cookie(call, token, seconds)})
 
 

@@ -9,10 +9,10 @@ from application.handling import Handler
 from application.ports import EventStore
 from application.tenancy import Tenancy, TenantProfile
 from infrastructure.credentials import Credentials
-from infrastructure.csrf import CsrfTokens
 from infrastructure.postgres import Database
 from infrastructure.sessions import Sessions
 from infrastructure.settings import Settings
+from infrastructure.signing import Signer
 from infrastructure.telemetry import Telemetry
 from infrastructure.tokens import AccessTokens
 from projections.audit.trail import KeyReader
@@ -36,7 +36,10 @@ class Services:
     sessions: Sessions
     credentials: Credentials
     access_tokens: AccessTokens
-    csrf: CsrfTokens
+    csrf: Signer
+    """Signs what a browser's session sends along with whatever changes something."""
+    cursors: Signer
+    """Signs the cursors of lists."""
     freshness: Freshness
     search: SearchIndex
     trail: AuditTrail

@@ -10,6 +10,7 @@ import msgspec
 from elastic_transport import TransportError
 from elasticsearch import ApiError, Elasticsearch
 
+from infrastructure.elasticsearch_guard import check_hits, check_searches
 from infrastructure.elasticsearch_request import MAPPING, document, search_body, source
 from projections.ports import DocumentRefused, Hit, NotPublished, SearchDocument, SearchQuery, StoreAway
 from projections.search import SEARCHED, asked_words
@@ -105,6 +106,7 @@ class ElasticsearchIndex:
         searches: list[Mapping[str, Any]] = []
         for alias in self._aliases(entities, tenant):
             searches += [{"index": alias, "allow_partial_search_results": False}, body]
+        check_searches(searches, self._aliases(self._entities, tenant))
         with _reaching():
             answers = self._client.msearch(searches=searches)["responses"]
         found = [_hits_of(answer, tenant) for answer in answers]
@@ -265,6 +267,7 @@ def _reaching(*, always_passing: bool = False) -> Iterator[None]:
 def _hits_of(answer: Mapping[str, Any], tenant: UUID) -> Sequence[Mapping[str, Any]]:
     if "error" not in answer:
         hits: Sequence[Mapping[str, Any]] = answer["hits"]["hits"]
+        check_hits(hits, tenant)
         return hits
     if answer["status"] == 404:
         raise NotPublished(f"tenant {tenant} has no search index yet")
