@@ -11,6 +11,7 @@ from elastic_transport import TransportError
 from elasticsearch import ApiError, Elasticsearch
 
 from infrastructure.elasticsearch_guard import check_hits, check_searches
+from infrastructure.elasticsearch_lifecycle import lifecycle_template, set_up_lifecycle
 from infrastructure.elasticsearch_request import MAPPING, document, search_body, source
 from projections.ports import DocumentRefused, Hit, NotPublished, SearchDocument, SearchQuery, StoreAway
 from projections.search import SEARCHED, asked_words
@@ -131,6 +132,11 @@ class ElasticsearchIndex:
         fields = ["id", "position", "title", "texts", "fields", "archived"]
         return [document(entity, hit["_source"]) for hit in self._all(index, tenant, fields)]
 
+    def set_up_lifecycle(self) -> None:
+        """Has the indices follow a lifecycle policy. Raises LifecycleUnsupported."""
+        with _reaching():
+            set_up_lifecycle(self._client, self._prefix)
+
     def ping(self) -> None:
         """Raises StoreAway when the cluster doesn't answer or has no master."""
         with _reaching():
@@ -160,6 +166,8 @@ class ElasticsearchIndex:
                     index_patterns=[f"{self._prefix}-{entity}s-g*"],
                     priority=200,
                     template={"settings": self._settings, "mappings": MAPPING},
+                    composed_of=[lifecycle_template(self._prefix)],
+                    ignore_missing_component_templates=[lifecycle_template(self._prefix)],
                 )
                 try:
                     self._client.indices.create(index=index)

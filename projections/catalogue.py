@@ -3,14 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 from projections.accounts.directory import ACCOUNTS
 from projections.audit.trail import audit_documents
 from projections.contacts.directory import CONTACTS
 from projections.deals.directory import DEALS
-from projections.deals.leaderboard import leaderboard
+from projections.deals.leaderboard import By, leaderboard
 from projections.deals.periods import DealPeriods
 from projections.deals.pipeline import pipeline
 from projections.directories import Directory
@@ -50,8 +50,8 @@ def _queries() -> Mapping[str, Query]:
                 queries[f"{each.name} by {direction}{sort}"] = partial(_page, each, direction + sort)
     for entity in ("account", "contact", "deal"):
         queries[f"timeline of {entity}"] = partial(_timeline, entity)
-    for by in ("owner", "manager", "office"):
-        queries[f"leaderboard by {by}"] = lambda database, viewer, _record, by=by: leaderboard(database, viewer, by=by)
+    for by in get_args(By):
+        queries[f"leaderboard by {by}"] = partial(_leaderboard, by)
     queries["pipeline"] = lambda database, viewer, _record: pipeline(database, viewer, now=datetime.now(UTC))
     queries["pipeline as of an instant"] = lambda database, viewer, _record: pipeline(
         database, viewer, now=(now := datetime.now(UTC)), as_of=now
@@ -61,6 +61,10 @@ def _queries() -> Mapping[str, Query]:
 
 def _page(directory: Directory[Any, Any], sort: str, database: Database, viewer: Viewer, _record: UUID) -> Any:
     return directory.page(database, viewer, directory.filters(), PageRequest(sort=sort))
+
+
+def _leaderboard(by: By, database: Database, viewer: Viewer, _record: UUID) -> Any:
+    return leaderboard(database, viewer, by=by)
 
 
 def _timeline(entity: str, database: Database, viewer: Viewer, record: UUID) -> Any:

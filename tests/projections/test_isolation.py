@@ -37,7 +37,7 @@ class Told:
 
     def __init__(self, database) -> None:
         self._database = database
-        self.asked: list[tuple[str, dict]] = []
+        self.asked: list[tuple[str, dict[str, object]]] = []
 
     def read(self, tenant, sql, parameters=None):
         self.asked.append((sql, dict(parameters or {})))
