@@ -35,7 +35,7 @@ RELATIONAL: tuple[RelationalProjection, ...] = (
     Timeline(),
 )
 
-DIRECTORIES: tuple[Directory[Any, Any], ...] = (ACCOUNTS, CONTACTS, PRODUCTS, USERS, PIPELINES, DEALS)
+DIRECTORIES: tuple[Directory[Any, Any], ...] = tuple(each for each in RELATIONAL if isinstance(each, Directory))
 
 Query = Callable[[Database, Viewer, UUID], Any]
 """Asks for what a viewer sees: of one record where the query is about one."""
