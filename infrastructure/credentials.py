@@ -52,12 +52,21 @@ class Credentials:
         self._sessions = sessions
         self._passwords = passwords
 
+    def tenant(self, names: Sequence[str]) -> TenantProfile | None:
+        """The first of these tenants that there is, by subdomain or id."""
+        for name in names:
+            try:
+                return self._tenancy.find(name)
+            except NotFound:
+                continue
+        return None
+
     def log_in(self, tenants: Sequence[str], email: str, password: str) -> Tokens:
         """A new session in the first of these tenants that there is, by subdomain or id.
 
         Raises WrongCredentials, after the same time and with the same words whatever is wrong.
         """
-        tenant = self._tenant(tenants)
+        tenant = self.tenant(tenants)
         user = self._user(tenant, email)
         stored = self._stored(tenant, user)
         if not self._passwords.verify(stored, password) or tenant is None or user is None or stored is None:
@@ -95,14 +104,6 @@ class Credentials:
         hashed = self._passwords.hash(password)
         with self._database.transaction(tenant) as transaction:
             transaction.execute(_KEEP + "DO NOTHING", {"user": user, "hash": hashed})
-
-    def _tenant(self, names: Sequence[str]) -> TenantProfile | None:
-        for name in names:
-            try:
-                return self._tenancy.find(name)
-            except NotFound:
-                continue
-        return None
 
     def _user(self, tenant: TenantProfile | None, email: str) -> UUID | None:
         claim = Claim("user.email", email.casefold())

@@ -21,6 +21,7 @@ from infrastructure.embedded.child import free_port
 from infrastructure.settings import Settings
 from tests.api.stand import API, PASSWORD, Company
 from tests.commandline.conftest import without_settings
+from tests.fixtures import WIDE_LIMITS
 
 
 @dataclass
@@ -55,6 +56,7 @@ def served(api_settings: Settings, application, tmp_path_factory) -> Iterator[Se
         "REDIS_PREFIX": api_settings.redis_prefix,
         "PORT": str(port),
         "API_PROCESSES": "2",
+        **{name.upper(): limit for name, limit in WIDE_LIMITS.items()},
         "ENVIRONMENT": "test",
         "REQUEST_HEADER_SECONDS": "1",
     }
