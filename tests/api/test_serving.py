@@ -120,6 +120,13 @@ def test_a_client_that_dawdles_over_its_headers_is_cut_off(served):
         assert 0.5 < time.monotonic() - started < 15
 
 
+def test_a_body_in_chunks_is_measured_while_it_comes(served, acme: Company):
+    headers = {"Authorization": f"Bearer {acme.rep.token}", "Content-Type": "application/json"}
+    answer = httpx.post(f"{served.url}{API}/accounts", content=(b" " * 1_001 for _ in range(1_000)), headers=headers)
+    assert answer.request.headers["transfer-encoding"] == "chunked"
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+
+
 def test_metrics_count_all_processes_whichever_answers(served):
     asked = 40
     series = 'clientforge_http_requests_total{method="GET",route="/live",status="200"}'
