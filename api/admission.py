@@ -34,7 +34,8 @@ class Admission:
     async def by_sender(self) -> tuple[Claims | None, int]:
         """What the token says, and the position of the log that the sender's reads must have passed.
 
-        Raises TooManyRequests, NotAuthenticated, InvalidToken or CsrfTokenMissing. A bad token counts against the address.
+        Raises TooManyRequests, NotAuthenticated, InvalidToken or CsrfTokenMissing. Whoever has no good token counts by
+        their address alone.
         """
         claims, bad_token = self._read_token()
         position = await self._in_thread(partial(self._counted, claims))

@@ -48,11 +48,13 @@ def at(client: TestClient[Any], person: Person) -> Person:
     return replace(person, client=client)
 
 
-def log_in(client: TestClient[Any], tenant: str, email: str, address: str = "") -> httpx.Response:
+def log_in(
+    client: TestClient[Any], tenant: str, email: str, address: str = "", path: str = "/auth/login"
+) -> httpx.Response:
     """An attempt with a password that is wrong."""
     headers = {"X-Forwarded-For": address} if address else {}
     body = {"email": email, "password": "not the password", "tenant": tenant}
-    return client.post(f"{API}/auth/login", json=body, headers=headers)
+    return client.post(f"{API}{path}", json=body, headers=headers)
 
 
 def gone_redis() -> redis.Redis:

@@ -154,17 +154,23 @@ def test_the_bound_of_a_query_holds_through_pgbouncer_and_meets_nobody_else(urls
     unbounded.close()
 
 
+def report(person, answers):
+    """Asks for a report until there is a place for it."""
+    while (answer := person.get("/analytics/leaderboard")).status_code == 429:
+        time.sleep(0.05)
+    answers.append(answer)
+
+
 def test_a_tenant_has_only_so_many_long_operations_running(application, urls, acme, rival):
     with opened(application, long_operations=2) as client:
         rep, theirs = at(client, acme.rep), at(client, rival.rep)
         for person in (rep, theirs):
             person.makes("/accounts", {"name": "A"})
             assert person.get("/search", q="a").status_code == 200
+            assert person.get("/analytics/leaderboard").status_code == 200
         answers = []
         with locked(urls, "deals"):
-            running = [
-                threading.Thread(target=lambda: answers.append(rep.get("/analytics/leaderboard"))) for _ in range(2)
-            ]
+            running = [threading.Thread(target=report, args=(rep, answers)) for _ in range(2)]
             for each in running:
                 each.start()
             deadline = time.monotonic() + 5

@@ -12,6 +12,7 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from api.app import OPERATIONS
+from api.auth import account
 from api.openapi import refusals_of
 from api.refusals import TooManyRequests
 from domain.permissions import Role
@@ -58,10 +59,11 @@ def test_every_operation_is_limited_and_says_so():
     assert all(TooManyRequests in refusals_of(each) for each in OPERATIONS)
     by_limit = {name: {each.name for each in OPERATIONS if each.limit == name} for name in ("auth", "login", "search")}
     assert by_limit == {
-        "auth": {"refresh", "log-out", "change-password"},
-        "login": {"log-in"},
+        "auth": {"refresh", "log-out", "log-browser-out", "change-password"},
+        "login": {"log-in", "log-browser-in"},
         "search": {"search"},
     }
+    assert all(each.counted_as is account for each in OPERATIONS if each.public and each.hashes)
 
 
 def test_the_limits_are_those_that_were_promised():
@@ -200,6 +202,7 @@ def test_nobody_tries_many_passwords_of_one_user_from_many_addresses(application
             assert answer.headers["ratelimit"].startswith(f'"login";r={2 - number};')
         refused = log_in(client, names[0], startup.rep.email, "203.0.113.99")
         assert problem(refused, 429, "too_many_requests")["details"]["counted_by"] == "account"
+        problem(log_in(client, names[0], startup.rep.email, "203.0.113.98", "/auth/browser"), 429, "too_many_requests")
         problem(log_in(client, names[0], startup.viewer.email, "203.0.113.99"), 401, "wrong_credentials")
 
 
