@@ -10,6 +10,7 @@ from application.ports import EventStore
 from application.tenancy import Tenancy, TenantProfile
 from infrastructure.credentials import Credentials
 from infrastructure.postgres import Database
+from infrastructure.security_log import SecurityLog
 from infrastructure.sessions import Sessions
 from infrastructure.settings import Settings
 from infrastructure.telemetry import Telemetry
@@ -34,6 +35,7 @@ class Services:
     profiles: "Profiles"
     sessions: Sessions
     credentials: Credentials
+    security: SecurityLog
     access_tokens: AccessTokens
     freshness: Freshness
     search: SearchIndex
