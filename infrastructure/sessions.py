@@ -130,6 +130,7 @@ class Sessions:
                 "session": token.session,
                 "user": user,
                 "hash": token.digest,
+                "family": token.family,
                 "lifetime": REFRESH_LIFETIME,
                 "network": client.network,
                 "agent": printable(client.agent),
@@ -142,12 +143,12 @@ class Sessions:
     def renew(self, text: str) -> Tokens | Reused:
         """New tokens for a refresh token, which is used up; or that it was before, and that its session has ended.
 
-        Raises InvalidToken, ExpiredToken or RevokedToken.
+        A token that was made up names a session and ends none. Raises InvalidToken, ExpiredToken or RevokedToken.
         """
         used = RefreshToken.read(text)
         with self._database.transaction(used.tenant) as transaction:
             found = transaction.execute(_PRESENT, {"session": used.session})
-            if not found:
+            if not found or found[0]["family_hash"] not in (used.family, None):
                 raise InvalidToken("This refresh token is not valid any more: log in again.")
             session = found[0]
             if not session["active"] or session["stamp"] != session["rights"]:
@@ -208,11 +209,13 @@ class Sessions:
         token = used.successor(salt)
         transaction.execute(
             "UPDATE sessions SET token_hash = %(new)s, previous_hash = %(old)s, salt = %(salt)s,"
+            " family_hash = %(family)s,"
             " used_at = clock_timestamp(), expires_at = clock_timestamp() + %(lifetime)s"
             " WHERE tenant_id = %(tenant)s AND session_id = %(session)s",
             {
                 "new": token.digest,
                 "old": used.digest,
+                "family": used.family,
                 "salt": salt,
                 "session": used.session,
                 "lifetime": REFRESH_LIFETIME,
@@ -238,9 +241,9 @@ def printable(agent: str | None) -> str | None:
 
 _START = """
 INSERT INTO sessions (
-    tenant_id, session_id, user_id, token_hash, started_at, used_at, expires_at, stamp, network, agent
+    tenant_id, session_id, user_id, token_hash, family_hash, started_at, used_at, expires_at, stamp, network, agent
 )
-SELECT p.tenant_id, %(session)s, p.user_id, %(hash)s, clock_timestamp(), clock_timestamp(),
+SELECT p.tenant_id, %(session)s, p.user_id, %(hash)s, %(family)s, clock_timestamp(), clock_timestamp(),
        clock_timestamp() + %(lifetime)s, p.stamp, %(network)s, %(agent)s
 FROM principals p WHERE p.tenant_id = %(tenant)s AND p.user_id = %(user)s AND p.active
 ON CONFLICT DO NOTHING
@@ -248,8 +251,8 @@ RETURNING stamp
 """
 
 _PRESENT = """
-SELECT s.user_id, s.token_hash, s.previous_hash, s.salt, s.stamp, s.expires_at <= clock_timestamp() AS expired,
-       clock_timestamp() - s.used_at AS idle, p.active, p.stamp AS rights
+SELECT s.user_id, s.token_hash, s.family_hash, s.previous_hash, s.salt, s.stamp,
+       s.expires_at <= clock_timestamp() AS expired, clock_timestamp() - s.used_at AS idle, p.active, p.stamp AS rights
 FROM sessions s
 JOIN principals p ON p.tenant_id = s.tenant_id AND p.user_id = s.user_id
 WHERE s.tenant_id = %(tenant)s AND s.session_id = %(session)s

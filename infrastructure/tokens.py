@@ -23,6 +23,7 @@ _AUDIENCE = "clientforge-api"
 _CLAIMS = ("iss", "aud", "sub", "tenant", "session", "stamp", "exp", "nbf", "iat", "jti")
 _CLOCK_SKEW = timedelta(seconds=5)
 _SECRET_BYTES = 32
+_FAMILY_BYTES = 16
 _KEPT = 10_000
 
 
@@ -132,7 +133,10 @@ def key_id(secret: bytes) -> str:
 
 
 class RefreshToken(Struct, frozen=True, kw_only=True):
-    """What renews a session, once. It says its tenant and session, since nothing is looked up without a tenant."""
+    """What renews a session, once. It says its tenant and session, since nothing is looked up without a tenant.
+
+    The first half of its secret is that of all tokens of the session: only who had one can have an old one.
+    """
 
     tenant: UUID
     session: UUID
@@ -156,7 +160,8 @@ class RefreshToken(Struct, frozen=True, kw_only=True):
 
     def successor(self, salt: bytes) -> "RefreshToken":
         """The next token of the session. Who has this one and the salt makes the same one again; nobody else can."""
-        return RefreshToken(tenant=self.tenant, session=self.session, secret=hmac.digest(self.secret, salt, sha256))
+        changing = hmac.digest(self.secret, salt, sha256)[: _SECRET_BYTES - _FAMILY_BYTES]
+        return RefreshToken(tenant=self.tenant, session=self.session, secret=self.secret[:_FAMILY_BYTES] + changing)
 
     @property
     def text(self) -> str:
@@ -167,3 +172,8 @@ class RefreshToken(Struct, frozen=True, kw_only=True):
     def digest(self) -> bytes:
         """What is stored of it. Its secret is random enough to need no salt."""
         return sha256(self.secret).digest()
+
+    @property
+    def family(self) -> bytes:
+        """What is stored of the half that all tokens of the session have in common."""
+        return sha256(self.secret[:_FAMILY_BYTES]).digest()

@@ -1,9 +1,11 @@
 -- Sessions that a person can recognise and end, log-ins that fail, and a limit to what users write into the journal.
 
 -- A refresh token's successor is made of it and of the salt, so that asking twice within a moment gives the same one.
+-- All tokens of a session have a half in common, whose hash tells an old one from one that was made up.
 -- The stamp is that of the user's rights when they logged in: a session is over when it is another.
 -- The address is shortened to its network: nobody can be traced by it.
 ALTER TABLE sessions
+    ADD COLUMN family_hash bytea,
     ADD COLUMN previous_hash bytea,
     ADD COLUMN salt bytea,
     ADD COLUMN used_at timestamptz NOT NULL DEFAULT clock_timestamp(),

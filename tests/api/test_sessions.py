@@ -68,6 +68,15 @@ def test_a_refresh_token_that_was_used_ends_its_session(acme, application, token
     problem(me(acme, newer["access_token"]), 401, "revoked_token")
 
 
+def test_a_made_up_token_that_names_a_session_ends_nothing(acme, tokens):
+    """Session ids are in the audit trail, for others to read."""
+    refreshed(acme, tokens["refresh_token"])
+    raw = base64.urlsafe_b64decode(tokens["refresh_token"])
+    made_up = base64.urlsafe_b64encode(raw[:32] + bytes(32)).decode()
+    problem(refreshed(acme, made_up), 401, "invalid_token")
+    assert me(acme, tokens["access_token"]).status_code == 200
+
+
 def test_refreshing_twice_within_a_moment_gives_the_same_refresh_token(acme, tokens):
     """Two tabs at once, or an answer that got lost."""
     first, second = (refreshed(acme, tokens["refresh_token"]).json() for _ in range(2))
