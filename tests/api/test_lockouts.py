@@ -5,12 +5,14 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from argon2 import PasswordHasher
+from argon2.profiles import CHEAPEST
 
 from domain.security.events import Locked, LogInsFailed
 from infrastructure.lockouts import NOBODY, Lockouts
 from tests.api.stand import API, PASSWORD, problem
 from tests.api.stand import NOBODY as NO_USER
-from tests.api.test_logging_in import log_in, with_password
+from tests.api.test_logging_in import log_in, stored, with_password
 
 
 def later(application, company, user, minutes=16):
@@ -38,6 +40,23 @@ def test_five_failures_lock_the_account_for_the_right_password_too(acme, applica
     problem(log_in(acme, email), 401, "wrong_credentials")
     later(application, acme, id, minutes=2)
     assert log_in(acme, email).status_code == 200
+
+
+def test_a_locked_account_does_no_work_for_the_right_password_that_it_does_for_no_wrong_one(acme, application):
+    """Hashing an outdated form anew would double the time, and tell that the password is right."""
+    email, id = with_password(acme)
+    outdated = PasswordHasher.from_parameters(CHEAPEST).hash(PASSWORD)
+    with application.database.transaction(acme.profile.id) as transaction:
+        transaction.execute(
+            "UPDATE credentials SET password_hash = %(hash)s WHERE tenant_id = %(tenant)s AND user_id = %(user)s",
+            {"hash": outdated, "user": UUID(id)},
+        )
+    fail(acme, email, 5)
+    problem(log_in(acme, email), 401, "wrong_credentials")
+    assert stored(application, acme, id) == outdated
+    later(application, acme, id)
+    assert log_in(acme, email).status_code == 200
+    assert stored(application, acme, id) != outdated
 
 
 def test_four_failures_lock_nothing_and_a_success_begins_anew(acme):
