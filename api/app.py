@@ -15,6 +15,7 @@ from api import (
     analytics,
     audit,
     auth,
+    browsing,
     contacts,
     deals,
     documentation,
@@ -24,6 +25,7 @@ from api import (
     search,
     users,
 )
+from api.crossing import cross_origin
 from api.observing import Observing
 from api.openapi import document
 from api.operations import Operation
@@ -43,6 +45,7 @@ from infrastructure.queue_health import Queue
 from infrastructure.security_log import SecurityLog
 from infrastructure.sessions import Sessions
 from infrastructure.settings import Settings
+from infrastructure.signing import Signer
 from infrastructure.telemetry import Telemetry, counted
 from infrastructure.tokens import AccessTokens
 from projections.catalogue import groups
@@ -52,7 +55,7 @@ from projections.ports import NotPublished, StoreAway
 PREFIX = "/api/v1"
 LARGEST_BODY = 1_000_000
 
-CONTROLLERS = (auth, accounts, contacts, products, pipelines, deals, users, analytics, search, audit)
+CONTROLLERS = (auth, browsing, accounts, contacts, products, pipelines, deals, users, analytics, search, audit)
 
 OPERATIONS: Sequence[Operation] = tuple(chain.from_iterable(each.OPERATIONS for each in CONTROLLERS))
 
@@ -89,6 +92,7 @@ def create(application: Application, *, on_close: Callable[[], None] = lambda: N
             Exception: on_unexpected,
         },
         openapi_config=None,
+        cors_config=cross_origin(application.settings.cors_origins),
         logging_config=None,
         request_max_body_size=LARGEST_BODY,
         on_shutdown=[close],
@@ -115,6 +119,8 @@ def _services(application: Application) -> Services:
         credentials=Credentials(database, store, application.tenancy, sessions, Passwords(), security, lockouts),
         security=security,
         access_tokens=access_tokens,
+        csrf=Signer(settings.jwt_secret.get_secret_value(), "csrf"),
+        cursors=Signer(settings.jwt_secret.get_secret_value(), "cursors"),
         freshness=Freshness(database, application.search, application.positions),
         search=application.search,
         trail=application.trail,

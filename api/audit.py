@@ -34,7 +34,7 @@ class AuditFilter(Struct, frozen=True, kw_only=True):
 def audit(call: Call[None, Any]) -> Reply:
     """A page of the trail, newest first."""
     services, viewer = call.services, call.viewer
-    query, request = _query(call.query, str(call.principal.user)), page_request(call.query)
+    query, request = _query(call.query, str(call.principal.user)), page_request(call)
     live = _generation(call)
     while True:
         found = page(services.trail, services.keys, viewer, live, query, request)

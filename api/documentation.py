@@ -1,9 +1,13 @@
-"""The description of the API, for programs and as a page for people. The page loads nothing and runs no script."""
+"""The description of the API, for programs and as a page for people, who can try it there.
+
+Script and style of the page come from this server, and nothing else is loaded or run.
+"""
 
 import json
 import re
 from collections.abc import Mapping
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,20 +15,9 @@ from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from api.problems import STATUS, title_of
+from api.shielding import PAGE_POLICY
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-
-_STYLE = """
-:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
-body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
-h2 { margin-top: 2.5rem; text-transform: capitalize }
-details { border: 1px solid #8885; border-radius: .4rem; margin: .4rem 0; padding: .4rem .8rem }
-summary { cursor: pointer } summary code { font-weight: 600 }
-.method { display: inline-block; width: 4.5rem; font-weight: 700 }
-pre { overflow-x: auto; background: #8882; padding: .6rem; border-radius: .4rem }
-table { border-collapse: collapse } td, th { padding: .15rem .8rem .15rem 0; text-align: left; vertical-align: top }
-nav a { margin-right: .8rem }
-"""
+_FILES = Path(__file__).parent / "page"
 
 
 def routes(document: Mapping[str, Any]) -> list[HTTPRouteHandler]:
@@ -37,9 +30,19 @@ def routes(document: Mapping[str, Any]) -> list[HTTPRouteHandler]:
 
     @get("/api/docs", include_in_schema=False)
     async def docs() -> Response[bytes]:
-        return Response(html, media_type="text/html; charset=utf-8", headers={"Content-Security-Policy": _POLICY})
+        return Response(html, media_type="text/html; charset=utf-8", headers={"Content-Security-Policy": PAGE_POLICY})
 
-    return [openapi, docs]
+    return [openapi, docs, _file("page.css", "text/css; charset=utf-8"), _file("page.js", "text/javascript")]
+
+
+def _file(name: str, media_type: str) -> HTTPRouteHandler:
+    content = (_FILES / name).read_bytes()
+
+    @get(f"/api/docs/{name}", include_in_schema=False)
+    async def file() -> Response[bytes]:
+        return Response(content, media_type=media_type)
+
+    return file
 
 
 def page(document: Mapping[str, Any]) -> str:
@@ -48,9 +51,11 @@ def page(document: Mapping[str, Any]) -> str:
     contents = "".join(f'<a href="#{tag}">{tag}</a>' for tag in [*tags, "problems"])
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>ClientForge API</title>'
-        f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>'
+        '<meta name="viewport" content="width=device-width"><link rel="stylesheet" href="/api/docs/page.css">'
+        '<script src="/api/docs/page.js" defer></script></head><body>'
         f"<h1>ClientForge API</h1><p>{_marked(document['info']['description'])}</p>"
         '<p>For programs: <a href="/api/openapi.json">openapi.json</a></p>'
+        '<div id="session"></div>'
         f"<nav>{contents}</nav>{''.join(_tag(document, tag) for tag in tags)}{_problems()}</body></html>"
     )
 
@@ -68,7 +73,8 @@ def _tag(document: Mapping[str, Any], tag: str) -> str:
 def _operation(path: str, method: str, operation: Mapping[str, Any]) -> str:
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
     parts = [
-        f'<details id="{operation["operationId"]}"><summary><span class="method">{method.upper()}</span>',
+        f'<details id="{operation["operationId"]}" data-method="{method.upper()}" data-path="{escape(path)}">',
+        f'<summary><span class="method">{method.upper()}</span>',
         f"<code>{escape(path)}</code> {_marked(operation['summary'])}</summary>",
         f"<p>{_marked(operation.get('description', ''))}</p>",
         _parameters(operation["parameters"]),

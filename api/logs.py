@@ -5,6 +5,8 @@ import logging
 import time
 from typing import Any
 
+from api.redacting import redacted
+
 
 class JsonLines(logging.Formatter):
     """A log line as a JSON object: time, level, logger, message, and what the caller added."""
@@ -17,11 +19,11 @@ class JsonLines(logging.Formatter):
             "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": redacted(record.getMessage()),
             **{name: getattr(record, name) for name in self.ADDED if hasattr(record, name)},
         }
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
+            line["exception"] = redacted(self.formatException(record.exc_info))
         return json.dumps(line, ensure_ascii=False, default=str)
 
 

@@ -9,14 +9,8 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
 from api.headers import REQUEST_ID, STALE, request_id
+from api.shielding import shielded
 from infrastructure.telemetry import Telemetry
-
-_SAFE = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"x-frame-options", b"DENY"),
-)
-_NO_STORE = (b"cache-control", b"no-store")
 
 access_log = logging.getLogger("clientforge.access")
 
@@ -44,12 +38,10 @@ class Observing:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = list(message["headers"])
-                names = {name.lower() for name, _ in headers}
                 headers += [(REQUEST_ID.lower().encode(), id.encode())]
                 # An error is an answer too: what isn't found may not have been projected yet.
                 headers += [(STALE.lower().encode(), b"true")] if scope["state"].get("stale") else []
-                headers += [each for each in (*_SAFE, _NO_STORE) if each[0] not in names]
-                message["headers"] = headers
+                message["headers"] = shielded(headers)
             await send(message)
 
         try:

@@ -78,7 +78,7 @@ class Records(Struct, frozen=True, kw_only=True):
 
         def run(call: Call[None, Any]) -> Reply:
             wanted = filters(**{name: getattr(call.query, name) for name in filters.__struct_fields__})
-            page = self.directory.page(call.services.database, call.viewer, wanted, page_request(call.query))
+            page = self.directory.page(call.services.database, call.viewer, wanted, page_request(call))
             return next_page(call, page)
 
         return Operation(
@@ -97,7 +97,7 @@ class Records(Struct, frozen=True, kw_only=True):
 
     def _timeline(self) -> Operation:
         def run(call: Call[None, Any]) -> Reply:
-            asked, services = page_request(call.query), call.services
+            asked, services = page_request(call), call.services
             page = timeline(services.database, call.viewer, self.entity, call.received.record, asked)
             return next_page(call, page)
 

@@ -42,6 +42,18 @@ class NotAuthenticated(Refused):
     code = "not_authenticated"
 
 
+class CsrfTokenMissing(Refused):
+    """A browser's session changes nothing without its CSRF token."""
+
+    code = "csrf_token_missing"
+
+
+class TooSlow(Refused):
+    """The body didn't arrive in the time that any client needs."""
+
+    code = "too_slow"
+
+
 class NoSuchRoute(Refused):
     """Nothing is at this address."""
 

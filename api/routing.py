@@ -9,9 +9,11 @@ import msgspec
 from litestar import Request, Response
 from litestar.handlers import HTTPRouteHandler
 
+from api.browsing import claims_of
 from api.decoding import decoded, parsed
-from api.headers import bearer_token, check_is_json, idempotency_key, if_match, min_position
+from api.headers import check_is_json, idempotency_key, if_match, min_position
 from api.operations import Call, Operation, Received, Reply
+from api.refusals import TooSlow
 from api.services import Services
 from application.handling import Forbidden
 from domain.kernel import NotFound
@@ -25,8 +27,8 @@ def route(services: Services, operation: Operation, prefix: str) -> HTTPRouteHan
     """The route of an operation."""
 
     async def answer(request: Request[Any, Any, Any]) -> Response[bytes]:
-        claims = None if operation.public else services.access_tokens.read(bearer_token(request.headers))
-        received = await _received(request, operation)
+        claims = None if operation.public else _claims(services, request)
+        received = await _received(services, request, operation)
         if operation.waits and claims is not None and await _is_stale(services, operation, claims, request):
             request.scope["state"]["stale"] = True
             services.telemetry.stale_reads.labels(request.scope["path_template"]).inc()
@@ -44,6 +46,18 @@ def route(services: Services, operation: Operation, prefix: str) -> HTTPRouteHan
     )(answer)
 
 
+def _claims(services: Services, request: Request[Any, Any, Any]) -> Claims:
+    return claims_of(request.headers, request.method, services.access_tokens, services.csrf)
+
+
+async def _body(services: Services, request: Request[Any, Any, Any]) -> bytes:
+    try:
+        async with asyncio.timeout(services.settings.request_body_seconds):
+            return await request.body()
+    except TimeoutError:
+        raise TooSlow("The body took too long to arrive: send it at once.") from None
+
+
 async def _is_stale(services: Services, operation: Operation, claims: Claims, request: Request[Any, Any, Any]) -> bool:
     """Waits for the reader's own last write, and the position that the request demands; whether it was in vain."""
     demanded = min_position(request.headers)
@@ -52,9 +66,9 @@ async def _is_stale(services: Services, operation: Operation, claims: Claims, re
     return not await services.freshness.wait(claims.tenant, operation.waits, wanted, patience)
 
 
-async def _received(request: Request[Any, Any, Any], operation: Operation) -> Received:
+async def _received(services: Services, request: Request[Any, Any, Any], operation: Operation) -> Received:
     raw = b""
-    if operation.body is not None and (raw := await request.body()):
+    if operation.body is not None and (raw := await _body(services, request)):
         check_is_json(request.headers)
     return Received(
         path=request.scope["path"],

@@ -13,6 +13,7 @@ from infrastructure.postgres import Database
 from infrastructure.security_log import SecurityLog
 from infrastructure.sessions import Sessions
 from infrastructure.settings import Settings
+from infrastructure.signing import Signer
 from infrastructure.telemetry import Telemetry
 from infrastructure.tokens import AccessTokens
 from projections.audit.trail import KeyReader
@@ -37,6 +38,10 @@ class Services:
     credentials: Credentials
     security: SecurityLog
     access_tokens: AccessTokens
+    csrf: Signer
+    """Signs what a browser's session sends along with whatever changes something."""
+    cursors: Signer
+    """Signs the cursors of lists."""
     freshness: Freshness
     search: SearchIndex
     trail: AuditTrail

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
 
@@ -34,6 +35,7 @@ def run(settings: Settings) -> None:
             port=settings.port,
             interface=Interfaces.ASGI,
             http=HTTPModes.http1,
+            http1_settings=HTTP1Settings(header_read_timeout=int(settings.request_header_seconds * 1000)),
             websockets=False,
             workers=settings.api_processes,
             respawn_failed_workers=True,

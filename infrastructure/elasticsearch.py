@@ -10,6 +10,8 @@ import msgspec
 from elastic_transport import TransportError
 from elasticsearch import ApiError, Elasticsearch
 
+from infrastructure.elasticsearch_guard import check_hits, check_searches
+from infrastructure.elasticsearch_lifecycle import lifecycle_template, set_up_lifecycle
 from infrastructure.elasticsearch_request import MAPPING, document, search_body, source
 from projections.ports import DocumentRefused, Hit, NotPublished, SearchDocument, SearchQuery, StoreAway
 from projections.search import SEARCHED, asked_words
@@ -105,6 +107,7 @@ class ElasticsearchIndex:
         searches: list[Mapping[str, Any]] = []
         for alias in self._aliases(entities, tenant):
             searches += [{"index": alias, "allow_partial_search_results": False}, body]
+        check_searches(searches, self._aliases(self._entities, tenant))
         with _reaching():
             answers = self._client.msearch(searches=searches)["responses"]
         found = [_hits_of(answer, tenant) for answer in answers]
@@ -128,6 +131,11 @@ class ElasticsearchIndex:
         index = self._index(entity, generation)
         fields = ["id", "position", "title", "texts", "fields", "archived"]
         return [document(entity, hit["_source"]) for hit in self._all(index, tenant, fields)]
+
+    def set_up_lifecycle(self) -> None:
+        """Has the indices follow a lifecycle policy. Raises LifecycleUnsupported."""
+        with _reaching():
+            set_up_lifecycle(self._client, self._prefix)
 
     def ping(self) -> None:
         """Raises StoreAway when the cluster doesn't answer or has no master."""
@@ -158,6 +166,8 @@ class ElasticsearchIndex:
                     index_patterns=[f"{self._prefix}-{entity}s-g*"],
                     priority=200,
                     template={"settings": self._settings, "mappings": MAPPING},
+                    composed_of=[lifecycle_template(self._prefix)],
+                    ignore_missing_component_templates=[lifecycle_template(self._prefix)],
                 )
                 try:
                     self._client.indices.create(index=index)
@@ -265,6 +275,7 @@ def _reaching(*, always_passing: bool = False) -> Iterator[None]:
 def _hits_of(answer: Mapping[str, Any], tenant: UUID) -> Sequence[Mapping[str, Any]]:
     if "error" not in answer:
         hits: Sequence[Mapping[str, Any]] = answer["hits"]["hits"]
+        check_hits(hits, tenant)
         return hits
     if answer["status"] == 404:
         raise NotPublished(f"tenant {tenant} has no search index yet")

@@ -2,10 +2,18 @@
 
 import base64
 import binascii
+import os
+import re
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from infrastructure.hardening import weaknesses
+
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 
@@ -22,6 +30,15 @@ class Settings(BaseSettings):
     environment: Literal["development", "test", "production"] = "development"
     port: Port = 3000
     host: str = "127.0.0.1"
+
+    public_url: str | None = None
+    """Where people reach this server, such as https://crm.example.com."""
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Whose pages may read what the API answers, between commas."""
+    request_header_seconds: float = Field(10.0, gt=0)
+    """How long a request's headers may take to arrive."""
+    request_body_seconds: float = Field(30.0, gt=0)
+    """How long its body may take."""
 
     database_url: SecretStr
     """The application's role."""
@@ -94,6 +111,28 @@ class Settings(BaseSettings):
             raise ValueError("must be 32 bytes in base64")
         return value
 
+    @field_validator("public_url")
+    @classmethod
+    def _is_an_origin(cls, value: str | None) -> str | None:
+        if value is not None and not _ORIGIN.fullmatch(value.rstrip("/")):
+            raise ValueError("must be like https://crm.example.com")
+        return value and value.rstrip("/")
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _are_origins(cls, value: object) -> object:
+        origins = [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
+        if isinstance(origins, list | tuple):
+            for each in origins:
+                if not _ORIGIN.fullmatch(str(each)):
+                    raise ValueError("must be origins like https://app.example.com between commas; * is none")
+        return origins
+
+    @property
+    def is_https(self) -> bool:
+        """Whether people reach this server by HTTPS, as far as it was told."""
+        return self.public_url is not None and self.public_url.startswith("https://")
+
     @property
     def master_key_bytes(self) -> bytes:
         """The master key: 32 bytes."""
@@ -101,12 +140,51 @@ class Settings(BaseSettings):
 
     @classmethod
     def load(cls, **overrides: Any) -> Self:
-        """The settings. Raises InvalidSettings, which names every variable that is wrong, and no value."""
+        """The settings. Raises InvalidSettings, which names every variable that is wrong, and no secret.
+
+        In production that includes whatever is too weak for it.
+        """
         try:
-            return cls(**overrides)
+            settings = cls(**overrides)
         except ValidationError as error:
             lines = [
                 f"{'.'.join(map(str, each['loc'])).upper()}: {each['msg'].removeprefix('Value error, ')}"
                 for each in error.errors(include_url=False, include_input=False)
             ]
             raise InvalidSettings("\n".join(lines)) from None
+        if settings.environment == "production" and (weak := weaknesses(settings)):
+            raise InvalidSettings("\n".join(weak))
+        return settings
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What counts first: arguments, the environment, files that it names, `.env`."""
+        return init_settings, env_settings, _NamedFiles(settings_cls), dotenv_settings
+
+
+class _NamedFiles(PydanticBaseSettingsSource):
+    """Secrets in files: JWT_SECRET_FILE names the file that JWT_SECRET is read from, and so for every setting."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """The content of the file that is named for a field, None without one."""
+        path = os.environ.get(f"{field_name.upper()}_FILE")
+        return (Path(path).read_text().strip() if path else None), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """The settings that come from files. Raises InvalidSettings for a file that can't be read."""
+        found = {}
+        for name, field in self.settings_cls.model_fields.items():
+            try:
+                value, _, _ = self.get_field_value(field, name)
+            except (OSError, UnicodeDecodeError) as error:
+                raise InvalidSettings(f"{name.upper()}_FILE: the file can't be read: {type(error).__name__}") from None
+            if value is not None:
+                found[name] = value
+        return found

@@ -86,7 +86,7 @@ class Directory(Generic[R, F]):
         self._columns = {**_OF_ALL, **columns}
         self.filters = filters
         self.conditions = conditions
-        self._sorts = sorts
+        self.sorts = sorts
         self._order = order
         self._visible = f"AND (%(owners)s::uuid[] IS NULL OR {owner} = ANY(%(owners)s))" if owner else ""
         self._upsert = self._upsert_statement()
@@ -121,9 +121,9 @@ class Directory(Generic[R, F]):
     def page(self, database: Database, viewer: Viewer, filters: F, request: PageRequest) -> Page[R]:
         """A page of the rows that match. Raises InvalidSort, InvalidCursor or Invalid."""
         sort = request.checked().sort or self._order
-        column = self._sorts.get(sort.removeprefix("-"))
+        column = self.sorts.get(sort.removeprefix("-"))
         if column is None:
-            raise InvalidSort(f"Sort by one of {', '.join(self._sorts)}.", field="/sort")
+            raise InvalidSort(f"Sort by one of {', '.join(self.sorts)}.", field="/sort")
         wanted = {name: value for name, value in structs.asdict(filters).items() if value is not None}
         for name, value in wanted.items():
             check_storable(value, field=f"/{name}")

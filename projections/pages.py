@@ -1,7 +1,8 @@
 """Pages of lists: how they are asked for, and the cursors that go on behind a page's last row.
 
 A cursor holds the last row's place in the order, behind a digest of the list that it belongs to. It carries no
-right: a forged one shows no row that its bearer could not list from the start.
+right: a forged one shows no row that its bearer could not list from the start. Those that leave over HTTP are signed
+besides (api/pages.py).
 """
 
 import hashlib

@@ -1,6 +1,7 @@
 """A migrated database with its three roles, and the event store over it: what most tests stand on."""
 
 import base64
+import hashlib
 import itertools
 import os
 from collections.abc import Iterator
@@ -20,7 +21,9 @@ from infrastructure.migrate import APP, MONITOR, OWNER, create_database, create_
 from infrastructure.postgres import Database
 
 PASSWORDS = {OWNER: "owner-of-a-test", APP: "app-of-a-test", MONITOR: "monitor-of-a-test"}
-MASTER_KEY = base64.b64encode(bytes(range(32))).decode()
+MASTER_KEY = base64.b64encode(hashlib.sha256(b"the master key of all tests").digest()).decode()
+JWT_SECRET = base64.b64encode(hashlib.sha384(b"the signing key of all tests").digest()).decode()
+"""Both are as production demands them: some tests are of that."""
 _numbers = itertools.count(1)
 
 

@@ -20,7 +20,10 @@ def serve_command(data_dir: DataDir = None) -> None:
     """
     from api.serving import run
 
-    run(_settings(data_dir))
+    found = _settings(data_dir)
+    if found.environment == "production":
+        _refuse_published_password(found)
+    run(found)
 
 
 def worker_command(data_dir: DataDir = None) -> None:
@@ -41,6 +44,16 @@ def sweeper_command(data_dir: DataDir = None) -> None:
     from infrastructure.sweeper import run
 
     run(_settings(data_dir))
+
+
+def _refuse_published_password(settings: "Settings") -> None:
+    from contextlib import closing
+
+    from api.commandline.seeding import refuse_published_password
+    from infrastructure.bootstrap import build
+
+    with closing(build(settings)) as built:
+        refuse_published_password(built)
 
 
 def _settings(data_dir: "Path | None") -> "Settings":

@@ -7,6 +7,7 @@ import typer
 
 from api.commandline import (
     database,
+    elastic,
     importing,
     processes,
     projections,
@@ -79,6 +80,13 @@ app.add_typer(_tenant, name="tenant", rich_help_panel=SET_UP, short_help="Make t
 _seed = _group("First users.")
 _seed.command("admin")(seeding.admin_command)
 app.add_typer(_seed, name="seed", rich_help_panel=SET_UP, short_help="Give a tenant its first user: seed admin.")
+
+_es = _group("Elasticsearch, where search is kept there.")
+_es.command("setup-ilm", short_help="Put the lifecycle policy of the search indices.")(elastic.lifecycle_command)
+_es.command("create-tenant-aliases", short_help="Make the tenants' filtered aliases anew.")(elastic.aliases_command)
+app.add_typer(
+    _es, name="es", rich_help_panel=SET_UP, short_help="Set Elasticsearch up: setup-ilm, create-tenant-aliases."
+)
 
 app.command("import", rich_help_panel=DATA, short_help="Import records from a CSV file.")(importing.import_command)
 

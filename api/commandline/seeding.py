@@ -111,6 +111,26 @@ def has_default_password(built: "Application", tenant: "TenantProfile", user: "U
     return bool(rows) and Passwords().verify(rows[0]["password_hash"], PASSWORD)
 
 
+def refuse_published_password(built: "Application") -> None:
+    """Raises CommandFailed while the seeded admin of the default tenant has the published password."""
+    from application.recording import stream_subject
+    from domain.kernel import Claim, NotFound
+
+    if built.settings.default_tenant is None:
+        return
+    try:
+        tenant = built.tenancy.find(built.settings.default_tenant)
+    except NotFound:
+        return
+    claim = Claim("user.email", EMAIL.casefold())
+    holder = built.store.holders(tenant.id, (claim,)).get(claim)
+    if holder and has_default_password(built, tenant, stream_subject(holder)[1]):
+        raise CommandFailed(
+            f"With ENVIRONMENT=production nothing starts while {EMAIL} of '{tenant.subdomain}' has the published "
+            f"password: clientforge seed admin --tenant {tenant.subdomain} --reset --ask"
+        )
+
+
 def _user(built: "Application", tenant: "TenantProfile", email: str) -> Seeded:
     """The admin with this address, made if nobody has it. Raises CommandFailed where somebody else has it."""
     import msgspec

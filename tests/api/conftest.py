@@ -1,5 +1,6 @@
 """The API in this process, over real stores, with a worker that projects what it appends."""
 
+import logging
 import secrets
 from collections.abc import Iterator
 from typing import Any
@@ -11,8 +12,9 @@ from litestar.testing import TestClient
 from api.app import create
 from infrastructure.bootstrap import Application, build
 from infrastructure.settings import Settings
+from tests.api.leaks import Leaks, rows
 from tests.api.stand import Company, company
-from tests.fixtures import MASTER_KEY
+from tests.fixtures import JWT_SECRET, MASTER_KEY
 
 
 @pytest.fixture(scope="package")
@@ -26,7 +28,7 @@ def api_settings(urls, redis_url) -> Settings:
         database_monitor_url=urls.monitor,
         redis_url=redis_url,
         redis_prefix=f"{{{secrets.token_hex(4)}}}",
-        jwt_secret="a secret of at least 32 characters",
+        jwt_secret=JWT_SECRET,
         master_key=MASTER_KEY,
         database_connections=8,
         api_threads=8,
@@ -51,6 +53,24 @@ def client(application) -> Iterator[TestClient[Any]]:
     """A client of the API, without credentials."""
     with TestClient(create(application), raise_server_exceptions=False) as client:
         yield client
+
+
+@pytest.fixture(scope="package", autouse=True)
+def leaks(client, urls) -> Iterator[Leaks]:
+    """Whatever these tests send and are answered: at their end, no secret of it is in any log line or table."""
+    leaks = Leaks(JWT_SECRET, MASTER_KEY)
+    client.event_hooks = {"request": [leaks.of_request], "response": [leaks.of_response]}
+    root, access = logging.getLogger(), logging.getLogger("clientforge.access")
+    root.addHandler(leaks)
+    level = access.level
+    access.setLevel(logging.INFO)
+    yield leaks
+    access.setLevel(level)
+    root.removeHandler(leaks)
+    assert leaks.issued
+    assert leaks.lines
+    assert leaks.found_in("\n".join(leaks.lines)) == set()
+    assert {table: found for table, text in rows(urls.superuser) if (found := leaks.found_in(text))} == {}
 
 
 @pytest.fixture(scope="package")

@@ -80,7 +80,7 @@ def test_every_operation_but_log_in_and_refresh_needs_a_token(client, operation)
 
 
 def test_only_log_in_and_refresh_are_public():
-    assert {each.name for each in OPERATIONS if each.public} == {"log-in", "refresh"}
+    assert {each.name for each in OPERATIONS if each.public} == {"log-in", "log-browser-in", "refresh"}
 
 
 @pytest.mark.parametrize("role", Role)

@@ -14,6 +14,7 @@ from application.tenancy import PLATFORM
 from domain.tenants.commands import DeactivateTenant
 from infrastructure.tokens import AccessTokens
 from tests.api.stand import API, PASSWORD, Company, company, problem
+from tests.fixtures import JWT_SECRET
 
 
 def log_in(company: Company, email: str, password: str = PASSWORD, **others):
@@ -143,9 +144,7 @@ def test_log_ins_are_counted(acme, grace):
 
 
 def test_a_secret_signs_tokens_that_no_other_secret_reads(acme):
-    forged = AccessTokens("another secret of 32 characters!").issue(
-        AccessTokens("a secret of at least 32 characters").read(acme.rep.token)
-    )
+    forged = AccessTokens("another secret of 32 characters!").issue(AccessTokens(JWT_SECRET).read(acme.rep.token))
     answer = acme.client.get(f"{API}/auth/me", headers={"Authorization": f"Bearer {forged}"})
     problem(answer, 401, "invalid_token")
 

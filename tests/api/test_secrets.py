@@ -4,10 +4,12 @@ import base64
 import logging
 from uuid import uuid4
 
+import httpx
 import psycopg
 import pytest
 from psycopg import sql
 
+from tests.api.leaks import Leaks
 from tests.api.stand import API
 
 FIRST, SECOND, THIRD = (f"a password that nobody stores {number}" for number in range(3))
@@ -69,3 +71,14 @@ def test_the_access_log_tells_the_route_and_nobodys_data(acme, caplog):
     assert told["ms"] > 0
     assert told["request"]
     assert "somebodys-name" not in str(told)
+
+
+def test_a_leak_would_be_seen():
+    leaks = Leaks("the signing key")
+    request = httpx.Request("POST", "http://x", json={"password": "hunter2 hunter2"})
+    leaks.of_request(request)
+    leaks.of_response(httpx.Response(200, json={"refresh_token": "A" * 88, "id": "not secret at all"}))
+    assert leaks.found_in("nothing of it: not secret at all") == set()
+    assert leaks.found_in("tried 'hunter2 hunter2'") == {"hunter2 hunter2"}
+    assert leaks.found_in("\\x" + b"the signing key".hex()) == {"the signing key"}
+    assert leaks.found_in(f"token {'A' * 88}.") == {"A" * 88}

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -55,6 +56,7 @@ def served(api_settings: Settings, application, tmp_path_factory) -> Iterator[Se
         "PORT": str(port),
         "API_PROCESSES": "2",
         "ENVIRONMENT": "test",
+        "REQUEST_HEADER_SECONDS": "1",
     }
     log = place / "log"
     with log.open("wb") as output:
@@ -98,6 +100,22 @@ def test_log_in_over_a_real_connection(served, acme: Company):
     assert answer.status_code == 200
     bearer = {"Authorization": f"Bearer {answer.json()['access_token']}"}
     assert httpx.get(f"{served.url}{API}/auth/me", headers=bearer).json()["email"] == person.email
+
+
+def test_nobody_learns_what_serves(served):
+    answer = httpx.get(f"{served.url}/ready")
+    assert answer.headers.get_list("server") == ["clientforge"]
+    assert "granian" not in str(answer.headers).lower()
+
+
+def test_a_client_that_dawdles_over_its_headers_is_cut_off(served):
+    host, _, port = served.url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(b"GET /live HTTP/1.1\r\nHost: x\r\n")
+        started = time.monotonic()
+        while connection.recv(1000):
+            pass
+        assert 0.5 < time.monotonic() - started < 15
 
 
 def test_metrics_count_all_processes_whichever_answers(served):

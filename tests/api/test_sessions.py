@@ -23,9 +23,9 @@ from infrastructure.settings import InvalidSettings, Settings
 from infrastructure.tokens import AccessTokens, InvalidToken, key_id
 from tests.api.stand import API, PASSWORD, problem
 from tests.api.test_logging_in import log_in, with_password
-from tests.fixtures import MASTER_KEY
+from tests.fixtures import JWT_SECRET, MASTER_KEY
 
-SECRET = "a secret of at least 32 characters"
+SECRET = JWT_SECRET
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from infrastructure.bootstrap import Application, build
 from infrastructure.settings import Settings
-from tests.fixtures import MASTER_KEY, DatabaseUrls
+from tests.fixtures import JWT_SECRET, MASTER_KEY, DatabaseUrls
 
 Result = subprocess.CompletedProcess[str]
 Run = Callable[..., Result]
@@ -27,7 +27,7 @@ def environment(fresh_urls: DatabaseUrls, redis_url: str) -> dict[str, str]:
         "DATABASE_MONITOR_URL": fresh_urls.monitor,
         "REDIS_URL": redis_url,
         "REDIS_PREFIX": f"{{{secrets.token_hex(4)}}}",
-        "JWT_SECRET": "a secret of at least 32 characters",
+        "JWT_SECRET": JWT_SECRET,
         "MASTER_KEY": MASTER_KEY,
     }
 

@@ -68,6 +68,23 @@ def test_production_refuses_the_published_password(run: Run):
     assert "CHANGE" not in made.stderr
 
 
+def test_production_does_not_start_with_the_published_password(run: Run):
+    done(run("tenant", "create", "Acme", "--subdomain", "acme"))
+    done(run("seed", "admin", "--tenant", "acme"))
+
+    told = refused(run("serve", ENVIRONMENT="production", DEFAULT_TENANT="acme", PORT="0"), 1)
+    assert "published password" in told
+    assert "seed admin --tenant acme --reset" in told
+
+
+def test_production_does_not_start_with_secrets_that_can_be_guessed(run: Run):
+    weak = {"JWT_SECRET": "change-me-" * 5, "PUBLIC_URL": "http://crm.example.com"}
+    told = refused(run("serve", ENVIRONMENT="production", PORT="0", **weak), 2)
+    assert "JWT_SECRET" in told
+    assert "PUBLIC_URL" in told
+    assert "change-me" not in told
+
+
 def test_a_password_of_ones_own_is_long_enough_and_replaces_another_only_when_asked(run: Run):
     done(run("tenant", "create", "Acme", "--subdomain", "acme"))
 

@@ -160,3 +160,58 @@ def test_every_table_with_a_tenant_is_under_forced_row_level_security_and_keyed_
     assert [name for name, forced, policy in tables if not (forced and policy)] == []
     assert [index for index, first in keys if first != "tenant_id"] == []
     assert foreign == []
+
+
+def test_no_function_runs_with_its_owners_rights_and_no_view_reads_with_them(urls):
+    with psycopg.connect(urls.superuser) as connection:
+        definers = connection.execute(
+            "SELECT p.oid::regprocedure::text FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
+            " WHERE n.nspname IN ('public', 'keys') AND p.prosecdef"
+        ).fetchall()
+        views = connection.execute(
+            "SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE n.nspname IN ('public', 'keys') AND c.relkind IN ('v', 'm')"
+            " AND NOT coalesce(c.reloptions::text LIKE '%security_invoker=true%', false)"
+        ).fetchall()
+
+    assert definers == []
+    assert views == []
+
+
+def test_every_policy_is_bound_to_a_role_and_to_the_tenant_of_the_transaction(urls):
+    with psycopg.connect(urls.superuser) as connection:
+        policies = connection.execute(
+            "SELECT tablename, policyname, roles::text[], cmd, qual, with_check FROM pg_policies"
+        ).fetchall()
+
+    bound = "(tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid)"
+    assert len(policies) > len(TABLES)
+    for table, name, roles, command, reads, writes in policies:
+        if roles == ["clientforge_monitor"]:
+            assert (table, name, command) in {
+                ("tenant_heads", "monitor", "SELECT"),
+                ("projection_checkpoints", "monitor", "SELECT"),
+            }
+        else:
+            assert (roles, command, reads, writes) == (["clientforge_app"], "ALL", bound, bound), (table, name)
+
+
+def test_the_application_holds_no_right_beyond_its_work(urls):
+    with psycopg.connect(urls.superuser) as connection:
+        grants = connection.execute(
+            "SELECT table_schema, table_name, grantee, privilege_type FROM information_schema.role_table_grants"
+            " WHERE table_schema IN ('public', 'keys') AND grantee <> 'clientforge_owner'"
+        ).fetchall()
+
+    held: dict[str, set[str]] = {}
+    for _, table, grantee, privilege in grants:
+        assert grantee in ("clientforge_app", "clientforge_monitor"), (table, grantee)
+        held.setdefault(f"{grantee} {table}", set()).add(privilege)
+    assert held["clientforge_app events"] == {"SELECT", "INSERT"}
+    assert held["clientforge_app tenant_heads"] == {"SELECT", "INSERT", "UPDATE"}
+    assert set().union(*held.values()) == {"SELECT", "INSERT", "UPDATE", "DELETE"}
+    monitored = {name: rights for name, rights in held.items() if name.startswith("clientforge_monitor")}
+    assert monitored == {
+        "clientforge_monitor tenant_heads": {"SELECT"},
+        "clientforge_monitor projection_checkpoints": {"SELECT"},
+    }

@@ -18,7 +18,7 @@ from infrastructure.monitor import Monitor
 from projections.catalogue import groups
 from projections.targets import Group
 from tests.commandline.conftest import without_settings
-from tests.fixtures import MASTER_KEY, DatabaseUrls
+from tests.fixtures import JWT_SECRET, MASTER_KEY, DatabaseUrls
 
 PROCESSES = ("serve", "worker", "sweeper")
 EMAIL, PASSWORD = "admin@clientforge.local", "a password of this test alone"
@@ -37,7 +37,7 @@ def environment(urls: DatabaseUrls, redis_url: str, elasticsearch_url: str, mong
         "ELASTICSEARCH_URL": elasticsearch_url,
         "ELASTICSEARCH_PREFIX": f"journey-{own}",
         "MONGODB_URL": f"{mongodb_url.rstrip('/')}/journey_{own}",
-        "JWT_SECRET": "a secret of at least 32 characters",
+        "JWT_SECRET": JWT_SECRET,
         "MASTER_KEY": MASTER_KEY,
         "PORT": str(free_port()),
         "ENVIRONMENT": "test",
