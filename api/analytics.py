@@ -81,6 +81,7 @@ OPERATIONS: list[Operation] = [
         answer=PipelineAnswer,
         query=AsOf,
         permission="analytics:read",
+        long=True,
         waits=("deals", "deal_periods", "pipelines"),
         refuses=(InTheFuture,),
     ),
@@ -94,6 +95,7 @@ OPERATIONS: list[Operation] = [
         answer=Leaderboard,
         query=Closed,
         permission="analytics:read",
+        long=True,
         waits=("deals", "users"),
     ),
 ]

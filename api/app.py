@@ -25,11 +25,13 @@ from api import (
     search,
     users,
 )
+from api.client_address import ClientAddresses
 from api.crossing import cross_origin
+from api.long_operations import LongOperations
 from api.observing import Observing
 from api.openapi import document
 from api.operations import Operation
-from api.problems import on_http_exception, on_refused, on_store_away, on_unexpected
+from api.problems import on_http_exception, on_refused, on_store_away, on_took_too_long, on_unexpected
 from api.routing import route
 from api.services import Profiles, Services
 from application.handling import Handler
@@ -42,6 +44,7 @@ from infrastructure.monitor import Monitor
 from infrastructure.passwords import Passwords
 from infrastructure.postgres import Database
 from infrastructure.queue_health import Queue
+from infrastructure.rate_limits import RateLimits
 from infrastructure.security_log import SecurityLog
 from infrastructure.sessions import Sessions
 from infrastructure.settings import Settings
@@ -50,10 +53,9 @@ from infrastructure.telemetry import Telemetry, counted
 from infrastructure.tokens import AccessTokens
 from projections.catalogue import groups
 from projections.freshness import Freshness
-from projections.ports import NotPublished, StoreAway
+from projections.ports import NotPublished, StoreAway, TookTooLong
 
 PREFIX = "/api/v1"
-LARGEST_BODY = 1_000_000
 
 CONTROLLERS = (auth, browsing, accounts, contacts, products, pipelines, deals, users, analytics, search, audit)
 
@@ -62,7 +64,7 @@ OPERATIONS: Sequence[Operation] = tuple(chain.from_iterable(each.OPERATIONS for 
 
 def load(settings: Settings) -> Litestar:
     """The API of a process of its own."""
-    application = build(settings)
+    application = build(settings, query_seconds=settings.query_seconds)
     return create(application, on_close=application.close)
 
 
@@ -72,8 +74,7 @@ def create(application: Application, *, on_close: Callable[[], None] = lambda: N
     gauges, close_gauges = _gauges(application)
 
     def close() -> None:
-        for threads in (services.threads, services.password_threads, services.probe_threads):
-            threads.shutdown()
+        services.shut_down()
         services.security.close()
         close_gauges()
         on_close()
@@ -87,6 +88,7 @@ def create(application: Application, *, on_close: Callable[[], None] = lambda: N
         exception_handlers={
             Refused: on_refused,
             HTTPException: on_http_exception,
+            TookTooLong: on_took_too_long,
             StoreAway: on_store_away,
             NotPublished: on_store_away,
             Exception: on_unexpected,
@@ -94,7 +96,7 @@ def create(application: Application, *, on_close: Callable[[], None] = lambda: N
         openapi_config=None,
         cors_config=cross_origin(application.settings.cors_origins),
         logging_config=None,
-        request_max_body_size=LARGEST_BODY,
+        request_max_body_size=application.settings.largest_body_bytes,
         on_shutdown=[close],
     )
     app.asgi_handler = Observing(app.asgi_handler, services.telemetry)
@@ -125,6 +127,14 @@ def _services(application: Application) -> Services:
         search=application.search,
         trail=application.trail,
         telemetry=telemetry,
+        rate_limits=RateLimits(
+            application.redis,
+            settings,
+            on_fallback=lambda name: telemetry.limited_by_process.labels(name).inc(),
+            prefix=settings.redis_prefix,
+        ),
+        addresses=ClientAddresses(settings.trusted_proxies),
+        long_operations=LongOperations(settings.long_operations),
         dependencies={
             "postgresql": database.ping,
             "redis": application.redis.ping,
@@ -133,6 +143,7 @@ def _services(application: Application) -> Services:
         },
         threads=ThreadPoolExecutor(settings.api_threads, "requests"),
         password_threads=ThreadPoolExecutor(4, "passwords"),
+        admission_threads=ThreadPoolExecutor(4, "admission"),
         probe_threads=ThreadPoolExecutor(4, "probes"),
     )
 

@@ -1,17 +1,22 @@
 """Logging in, staying so, and out again."""
 
 import ipaddress
+from collections.abc import Sequence
+from hashlib import sha256
 from typing import Annotated, Any
 from uuid import UUID
 
 from msgspec import Meta, Struct
 
-from api.operations import Call, Operation
+from api.decoding import decoded
+from api.operations import Call, Operation, Received
+from api.services import Services
 from domain.identity.events import UserPersonal
 from domain.kernel import NotFound, Refused
 from domain.permissions import Role
 from infrastructure.credentials import WrongCredentials, WrongPassword
 from infrastructure.passwords import LONGEST, WeakPassword
+from infrastructure.rate_limits import Partition
 from infrastructure.sessions import OpenSession, Reused, Tokens
 from infrastructure.tokens import ExpiredToken, InvalidToken, RevokedToken
 from projections.pages import Page
@@ -64,8 +69,8 @@ class Myself(Struct, frozen=True, kw_only=True):
 def log_in(call: Call[LogIn, Any]) -> Tokens:
     """Starts a session. Raises WrongCredentials."""
     services = call.services
-    named = [call.body.tenant] if call.body.tenant else _tenants_by_host(call)
     try:
+        named = _tenants(services, call.received, call.body)
         tokens = services.credentials.log_in(named, call.body.email, call.body.password, call.client)
     except Refused as refused:
         services.telemetry.log_ins.labels(refused.code).inc()
@@ -74,12 +79,28 @@ def log_in(call: Call[LogIn, Any]) -> Tokens:
     return tokens
 
 
-def _tenants_by_host(call: Call[Any, Any]) -> list[str]:
-    """The host's first label where it can be a subdomain, then the default tenant."""
-    host = call.received.host.rpartition(":")[0] or call.received.host
+def account(services: Services, received: Received) -> Sequence[Partition]:
+    """Whom somebody tries to log in as, from whatever addresses; nobody, where that can't be understood.
+
+    By the tenant's id: it has several names. Without the address in the clear: the counts are kept outside the log.
+    """
+    try:
+        body = decoded(LogIn, received.raw)
+    except Refused:
+        return ()
+    tenant = services.credentials.tenant(_tenants(services, received, body))
+    named = f"{tenant.id if tenant else ''}:{body.email.casefold()}"
+    return (Partition(kind="account", id=sha256(named.encode("utf-8", "surrogatepass")).hexdigest()),)
+
+
+def _tenants(services: Services, received: Received, body: LogIn) -> list[str]:
+    """The tenant that is named, else the host's first label where it can be a subdomain, then the default tenant."""
+    if body.tenant:
+        return [body.tenant]
+    host = received.host.rpartition(":")[0] or received.host
     label, _, domain = host.partition(".")
     named = [label] if domain and not _is_address(host) else []
-    default = call.services.settings.default_tenant
+    default = services.settings.default_tenant
     return [*named, default] if default else named
 
 
@@ -152,6 +173,8 @@ OPERATIONS: list[Operation] = [
         name="log-in",
         summary="Log in with an e-mail address and a password.",
         tag="auth",
+        limit="login",
+        counted_as=account,
         run=log_in,
         body=LogIn,
         answer=Tokens,
@@ -166,6 +189,7 @@ OPERATIONS: list[Operation] = [
         name="refresh",
         summary="Get new tokens for a refresh token, which is used up. Using it again after a moment ends the session.",
         tag="auth",
+        limit="auth",
         run=refresh,
         body=Refresh,
         answer=Tokens,
@@ -179,6 +203,7 @@ OPERATIONS: list[Operation] = [
         name="log-out",
         summary="End this session: its tokens are worth nothing from now on.",
         tag="auth",
+        limit="auth",
         run=log_out,
         answer=None,
         status=204,
@@ -209,6 +234,7 @@ OPERATIONS: list[Operation] = [
         name="change-password",
         summary="Choose another password. All sessions end; the answer starts a new one.",
         tag="auth",
+        limit="auth",
         run=change_password,
         body=ChangePassword,
         answer=Tokens,

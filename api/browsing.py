@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from api.auth import LogIn, log_in, log_out
+from api.auth import LogIn, account, log_in, log_out
 from api.headers import bearer_token
 from api.operations import Call, Operation, Reply
 from api.refusals import CsrfTokenMissing
@@ -87,6 +87,8 @@ OPERATIONS: list[Operation] = [
         name="log-browser-in",
         summary="Log a browser in: the access token goes into a cookie that no script can read, for 15 minutes.",
         tag="auth",
+        limit="login",
+        counted_as=account,
         run=start,
         body=LogIn,
         answer=BrowserSession,
@@ -110,6 +112,7 @@ OPERATIONS: list[Operation] = [
         name="log-browser-out",
         summary="End the browser's session.",
         tag="auth",
+        limit="auth",
         run=end,
         answer=None,
         status=204,

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from api.annotations import is_list, kinds, may_be_null, required
+from api.body_bounds import LONGEST, check_depth, check_lengths
 from api.faults import below, decoder, faults, sentence
 from api.refusals import Fault, InvalidRequest, MalformedJson
 
@@ -22,10 +23,13 @@ _NO_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 def decoded(wanted: type[S], raw: bytes) -> S:
     """A JSON body as a struct; no body is an empty object. Raises MalformedJson or InvalidRequest."""
     raw = raw or b"{}"
+    check_depth(raw)
     try:
-        return _decoded(wanted, raw)
+        body = _decoded(wanted, raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedJson(f"The body is no JSON text: {error}.") from None
+    check_lengths(raw, body)
+    return body
 
 
 def _decoded(wanted: type[S], raw: bytes) -> S:
@@ -73,7 +77,10 @@ def _value(annotation: Any, text: str) -> Any:
     if bool in kinds(annotation) and text == "any" and may_be_null(annotation):
         return None
     if is_list(annotation):
-        return msgspec.convert(text.split(","), annotation, strict=False)
+        parts = text.split(",")
+        if len(parts) > LONGEST:
+            raise msgspec.ValidationError(f"Expected `array` of length <= {LONGEST}")
+        return msgspec.convert(parts, annotation, strict=False)
     if str not in kinds(annotation) and text.lower() == "null":
         raise msgspec.ValidationError("Expected a value, got null")
     return msgspec.convert(text, annotation, strict=False)

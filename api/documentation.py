@@ -107,6 +107,7 @@ def _problems() -> str:
         *((kind.code, status, title_of(kind)) for kind, status in STATUS.items()),
         ("internal_error", 500, "A fault of the server."),
         ("unavailable", 503, "A store that the request needs can't be reached, or is not ready yet."),
+        ("took_too_long", 504, "A query ran longer than a query may, and was cut off."),
     ]
     rows = "".join(
         f'<tr id="{code}"><td>{status}</td><td><code>{code}</code></td><td>{_marked(title)}</td></tr>'

@@ -41,6 +41,8 @@ class Observing:
                 headers += [(REQUEST_ID.lower().encode(), id.encode())]
                 # An error is an answer too: what isn't found may not have been projected yet.
                 headers += [(STALE.lower().encode(), b"true")] if scope["state"].get("stale") else []
+                if standing := scope["state"].get("standing"):
+                    headers += [(name.lower().encode(), value.encode()) for name, value in standing.headers.items()]
                 message["headers"] = shielded(headers)
             await send(message)
 

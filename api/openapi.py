@@ -11,7 +11,14 @@ from api.annotations import is_list
 from api.headers import IDEMPOTENCY_KEY, MIN_POSITION, POSITION, REQUEST_ID, STALE
 from api.operations import Operation
 from api.problems import PROBLEM_JSON, STATUS, Problem, title_of
-from api.refusals import InvalidRequest, MalformedHeader, MalformedJson, NotAuthenticated
+from api.refusals import (
+    InvalidRequest,
+    MalformedHeader,
+    MalformedJson,
+    NotAuthenticated,
+    TooManyAtOnce,
+    TooManyRequests,
+)
 from application.handling import Forbidden, Outcome
 from domain.kernel import Refused
 from infrastructure.tokens import ExpiredToken, InvalidToken, RevokedToken
@@ -24,7 +31,8 @@ _EXAMPLES: Mapping[Any, Any] = {Outcome: {"id": _RECORD, "version": 1, "position
 _ABOUT = f"""Commands answer `{{id, version, position}}`; lists answer `{{items, next}}`, with `next` as a Link too.
 `ETag` is a record's version, and `If-Match` guards a write with it. `{IDEMPOTENCY_KEY}` makes a POST repeatable.
 A query waits for its reader's own last write, and for the position in `{MIN_POSITION}`; when it could not wait long
-enough, the answer says `{STALE}: true`. Errors are problem+json (RFC 9457) with a stable `code`."""
+enough, the answer says `{STALE}: true`. `RateLimit` tells how many more requests of the kind are answered for now.
+Errors are problem+json (RFC 9457) with a stable `code`."""
 
 
 def document(operations: Sequence[Operation], prefix: str) -> dict[str, Any]:
@@ -60,6 +68,7 @@ def refusals_of(operation: Operation) -> list[type[Refused]]:
         found.append(InvalidRequest)
     if operation.method != "GET":
         found.append(MalformedHeader)
+    found += [TooManyRequests, TooManyAtOnce] if operation.long else [TooManyRequests]
     return list(dict.fromkeys([*found, *operation.refuses]))
 
 
@@ -129,7 +138,7 @@ def _header(name: str, description: str) -> dict[str, Any]:
 
 
 def _answer(operation: Operation, schemas: Mapping[Any, Any]) -> dict[str, Any]:
-    headers = [REQUEST_ID]
+    headers = [REQUEST_ID, "RateLimit", "RateLimit-Policy"]
     headers += ["ETag", POSITION] if operation.commands else []
     headers += ["Location"] if operation.creates else []
     headers += [STALE] if operation.waits else []

@@ -11,7 +11,9 @@ from uuid_utils.compat import uuid7
 from api.services import Services
 from application.handling import Sender
 from domain.kernel import Refused
+from infrastructure.rate_limits import Partition
 from infrastructure.sessions import Client, Principal
+from infrastructure.settings import RateClass
 from infrastructure.tokens import InvalidToken
 from projections.viewer import Viewer
 
@@ -35,7 +37,9 @@ class Operation(Struct, frozen=True, kw_only=True):
     """One thing that can be asked for. `run` answers it, and may block: it runs in a thread.
 
     `path` is below the prefix; `{id:uuid}` in it is the record. `waits` names the projections that must have passed
-    the reader's own last write. `body` None means that none is read; `answer` None that there is none.
+    the reader's own last write. `body` None means that none is read; `answer` None that there is none. `limit` is the
+    rate limit that requests count against, `counted_as` finds in a request who else it counts for. `long` means that a
+    tenant can have only some of these running at a time.
     """
 
     method: Method
@@ -51,6 +55,9 @@ class Operation(Struct, frozen=True, kw_only=True):
     permission: str | None = None
     public: bool = False
     hashes: bool = False
+    limit: RateClass = "general"
+    counted_as: "Callable[[Services, Received], Sequence[Partition]] | None" = None
+    long: bool = False
     waits: Sequence[str] = ()
     commands: bool = False
     creates: bool = False

@@ -23,7 +23,7 @@ from infrastructure.tokens import ExpiredToken, InvalidToken, RevokedToken
 from projections.deals.pipeline import InTheFuture
 from projections.failures import told
 from projections.pages import InvalidCursor, InvalidSort
-from projections.ports import NotPublished, StoreAway
+from projections.ports import NotPublished, StoreAway, TookTooLong
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -70,6 +70,8 @@ STATUS: Mapping[type[Refused], int] = {
     InvalidSort: 422,
     WeakPassword: 422,
     WrongPassword: 422,
+    refusals.TooManyRequests: 429,
+    refusals.TooManyAtOnce: 429,
 }
 
 _OF_HTTP: Mapping[int, tuple[type[Refused], str]] = {
@@ -123,6 +125,8 @@ def title_of(refused: type[Refused]) -> str:
 def on_refused(request: Request[Any, Any, Any], refused: Refused) -> Response[bytes]:
     """Answers what the rules don't allow."""
     headers = {"WWW-Authenticate": "Bearer"} if STATUS.get(type(refused)) == 401 else {}
+    if "retry_after" in refused.details:
+        headers["Retry-After"] = str(refused.details["retry_after"])
     return _response(problem_of(refused, _id_of(request)), headers)
 
 
@@ -146,6 +150,20 @@ def on_store_away(request: Request[Any, Any, Any], error: StoreAway | NotPublish
         request_id=_id_of(request),
     )
     return _response(problem, {"Retry-After": "1"})
+
+
+def on_took_too_long(request: Request[Any, Any, Any], error: TookTooLong) -> Response[bytes]:
+    """Answers for a query that was cut off. Repeating it would take as long: no Retry-After."""
+    _log.warning("%s: %s", type(error).__name__, error, extra={"request": _id_of(request)})
+    problem = Problem(
+        type="/api/docs#took_too_long",
+        title="A query ran longer than a query may, and was cut off.",
+        status=504,
+        code="took_too_long",
+        detail="Ask for less: a narrower filter, fewer kinds of records, a shorter period.",
+        request_id=_id_of(request),
+    )
+    return _response(problem, {})
 
 
 def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

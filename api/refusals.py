@@ -72,6 +72,18 @@ class TooLarge(Refused):
     code = "too_large"
 
 
+class TooManyRequests(Refused):
+    """More requests of this kind than are answered for a user or an address: `Retry-After` says when to go on."""
+
+    code = "too_many_requests"
+
+
+class TooManyAtOnce(Refused):
+    """The tenant has too many searches and reports running at the moment."""
+
+    code = "too_many_at_once"
+
+
 class UnsupportedMediaType(Refused):
     """The body is not JSON."""
 

@@ -9,7 +9,7 @@ import msgspec
 from litestar import Request, Response
 from litestar.handlers import HTTPRouteHandler
 
-from api.browsing import claims_of
+from api.admission import Admission
 from api.decoding import decoded, parsed
 from api.headers import check_is_json, idempotency_key, if_match, min_position
 from api.operations import Call, Operation, Received, Reply
@@ -27,16 +27,20 @@ def route(services: Services, operation: Operation, prefix: str) -> HTTPRouteHan
     """The route of an operation."""
 
     async def answer(request: Request[Any, Any, Any]) -> Response[bytes]:
-        claims = None if operation.public else _claims(services, request)
-        received = await _received(services, request, operation)
-        if operation.waits and claims is not None and await _is_stale(services, operation, claims, request):
+        admission = Admission(services, operation, request)
+        claims, position = await admission.by_sender()
+        received = await _received(services, request, operation, admission.address)
+        await admission.by_content(received)
+        if operation.waits and claims is not None and await _is_stale(services, operation, claims, request, position):
             request.scope["state"]["stale"] = True
             services.telemetry.stale_reads.labels(request.scope["path_template"]).inc()
         threads = services.password_threads if operation.hashes else services.threads
-        loop = asyncio.get_running_loop()
-        content, headers = await loop.run_in_executor(
-            threads, partial(_answered, services, operation, claims, received)
-        )
+        work = partial(_answered, services, operation, claims, received)
+        if operation.long and claims is not None:
+            running = services.long_operations.submit(threads, claims.tenant, work)
+        else:
+            running = threads.submit(work)
+        content, headers = await asyncio.wrap_future(running)
         return Response(
             content, status_code=operation.status, media_type="application/json" if content else None, headers=headers
         )
@@ -44,10 +48,6 @@ def route(services: Services, operation: Operation, prefix: str) -> HTTPRouteHan
     return HTTPRouteHandler(
         prefix + operation.path, http_method=operation.method, status_code=200, include_in_schema=False
     )(answer)
-
-
-def _claims(services: Services, request: Request[Any, Any, Any]) -> Claims:
-    return claims_of(request.headers, request.method, services.access_tokens, services.csrf)
 
 
 async def _body(services: Services, request: Request[Any, Any, Any]) -> bytes:
@@ -58,15 +58,18 @@ async def _body(services: Services, request: Request[Any, Any, Any]) -> bytes:
         raise TooSlow("The body took too long to arrive: send it at once.") from None
 
 
-async def _is_stale(services: Services, operation: Operation, claims: Claims, request: Request[Any, Any, Any]) -> bool:
+async def _is_stale(
+    services: Services, operation: Operation, claims: Claims, request: Request[Any, Any, Any], required: int
+) -> bool:
     """Waits for the reader's own last write, and the position that the request demands; whether it was in vain."""
-    demanded = min_position(request.headers)
-    wanted = max(demanded, await services.freshness.required(claims.tenant, claims.user))
+    wanted = max(min_position(request.headers), required)
     patience = services.settings.read_your_writes_seconds
     return not await services.freshness.wait(claims.tenant, operation.waits, wanted, patience)
 
 
-async def _received(services: Services, request: Request[Any, Any, Any], operation: Operation) -> Received:
+async def _received(
+    services: Services, request: Request[Any, Any, Any], operation: Operation, address: str | None
+) -> Received:
     raw = b""
     if operation.body is not None and (raw := await _body(services, request)):
         check_is_json(request.headers)
@@ -77,7 +80,7 @@ async def _received(services: Services, request: Request[Any, Any, Any], operati
         raw=raw,
         host=request.headers.get("host", ""),
         request_id=request.scope["state"].get("request_id"),
-        address=request.scope["client"][0] if request.scope["client"] else None,
+        address=address,
         if_match=if_match(request.headers) if operation.commands and not operation.creates else None,
         idempotency_key=idempotency_key(request.headers) if operation.method == "POST" else None,
         agent=request.headers.get("user-agent"),

@@ -68,6 +68,8 @@ OPERATIONS: list[Operation] = [
         answer=Found,
         query=SearchFor,
         waits=("search",),
+        limit="search",
+        long=True,
         refuses=(Forbidden,),
     )
 ]

@@ -5,11 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from uuid import UUID
 
+from api.client_address import ClientAddresses
+from api.long_operations import LongOperations
 from application.handling import Handler
 from application.ports import EventStore
 from application.tenancy import Tenancy, TenantProfile
 from infrastructure.credentials import Credentials
 from infrastructure.postgres import Database
+from infrastructure.rate_limits import RateLimits
 from infrastructure.security_log import SecurityLog
 from infrastructure.sessions import Sessions
 from infrastructure.settings import Settings
@@ -46,13 +49,23 @@ class Services:
     search: SearchIndex
     trail: AuditTrail
     telemetry: Telemetry
+    rate_limits: RateLimits
+    addresses: ClientAddresses
+    long_operations: LongOperations
     dependencies: Mapping[str, Callable[[], object]]
     threads: ThreadPoolExecutor
     """Runs handlers."""
     password_threads: ThreadPoolExecutor
     """Runs handlers that hash passwords: a flood of log-ins leaves the others alone."""
+    admission_threads: ThreadPoolExecutor
+    """Counts requests: whoever is to be refused never waits behind those who were let in."""
     probe_threads: ThreadPoolExecutor
     """Asks dependencies how they are, even while all handlers wait for them."""
+
+    def shut_down(self) -> None:
+        """Ends the threads, when what they do is done."""
+        for threads in (self.threads, self.password_threads, self.admission_threads, self.probe_threads):
+            threads.shutdown()
 
 
 class Profiles:

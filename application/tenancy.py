@@ -15,6 +15,7 @@ from domain.permissions import HELD_BY, Role
 from domain.pipelines.commands import CreatePipeline
 from domain.pipelines.commands import stages_for_new_tenants as stages
 from domain.tenants.commands import RegisterTenant
+from domain.tenants.events import Plan
 from domain.tenants.state import Tenant
 
 PLATFORM = UUID("00000000-0000-7000-8000-000000000000")
@@ -34,6 +35,7 @@ class TenantProfile(Struct, frozen=True, kw_only=True):
     subdomain: str
     time_zone: str
     active: bool
+    plan: Plan
 
 
 class Tenancy:
@@ -89,7 +91,12 @@ class Tenancy:
 
 def _profile(tenant: UUID, state: Tenant) -> TenantProfile:
     return TenantProfile(
-        id=tenant, name=state.name, subdomain=state.subdomain, time_zone=state.time_zone, active=state.active
+        id=tenant,
+        name=state.name,
+        subdomain=state.subdomain,
+        time_zone=state.time_zone,
+        active=state.active,
+        plan=state.plan,
     )
 
 

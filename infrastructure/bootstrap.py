@@ -101,9 +101,10 @@ class Application:
             self.announcements.parked(parked.tenant, parked.projection, parked.position, parked.error)
 
 
-def build(settings: Settings) -> Application:
-    """Puts an application together. Raises UnsafeRole for a database role that row-level security doesn't bind."""
-    database = _database(settings)
+def build(settings: Settings, *, query_seconds: float | None = None) -> Application:
+    """Puts an application together. `query_seconds` is how long its queries may run: rebuilds and imports have all
+    the time that they need. Raises UnsafeRole for a database role that row-level security doesn't bind."""
+    database = _database(settings, query_seconds)
     database.refuse_unsafe_role()
     store = PostgresEventStore(database, KeyRing(database, Wrapping(settings.master_key_bytes)), Mapper(EVENT_TYPES))
     client = connect_briefly(settings.redis_url.get_secret_value())
@@ -121,9 +122,10 @@ def build(settings: Settings) -> Application:
     )
 
 
-def _database(settings: Settings) -> Database:
+def _database(settings: Settings, query_seconds: float | None = None) -> Database:
     return Database(
         settings.database_url.get_secret_value(),
         connections=settings.database_connections,
         prepare_threshold=settings.database_prepare_threshold,
+        query_seconds=query_seconds,
     )

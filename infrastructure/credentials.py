@@ -73,12 +73,21 @@ class Credentials:
         self._security = security
         self._lockouts = lockouts or Lockouts()
 
+    def tenant(self, names: Sequence[str]) -> TenantProfile | None:
+        """The first of these tenants that there is, by subdomain or id."""
+        for name in names:
+            try:
+                return self._tenancy.find(name)
+            except NotFound:
+                continue
+        return None
+
     def log_in(self, tenants: Sequence[str], email: str, password: str, client: Client) -> Tokens:
         """A new session in the first of these tenants that there is, by subdomain or id.
 
         Raises WrongCredentials, after the same time and with the same words whatever is wrong, a lock included.
         """
-        profile = self._tenant(tenants)
+        profile = self.tenant(tenants)
         tenant = profile.id if profile else PLATFORM
         user = self._user(profile, email)
         stored = self._stored(tenant, user)
@@ -165,14 +174,6 @@ class Credentials:
         named = [personal.first_name, personal.last_name, personal.email] if isinstance(personal, UserPersonal) else []
         profile = self._tenancy.profile(tenant)
         return [each for each in (*named, profile.name, profile.subdomain) if each]
-
-    def _tenant(self, names: Sequence[str]) -> TenantProfile | None:
-        for name in names:
-            try:
-                return self._tenancy.find(name)
-            except NotFound:
-                continue
-        return None
 
     def _user(self, tenant: TenantProfile | None, email: str) -> UUID | None:
         claim = Claim("user.email", email.casefold())

@@ -12,7 +12,7 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from projections.ports import StoreAway
+from projections.ports import StoreAway, TookTooLong
 
 T = TypeVar("T")
 Connection = psycopg.Connection[DictRow]
@@ -45,12 +45,14 @@ _PATIENTLY = Retrying(
 
 @contextmanager
 def _away() -> Iterator[None]:
-    """Says StoreAway for a server that can't be reached or is shutting down."""
+    """Says StoreAway for a server that can't be reached or is shutting down, TookTooLong for what it cut off."""
     try:
         yield
     except (PoolTimeout, PoolClosed) as error:
         raise StoreAway(f"PostgreSQL: {error}") from error
     except psycopg.OperationalError as error:
+        if isinstance(error, psycopg.errors.QueryCanceled):
+            raise TookTooLong("PostgreSQL: a statement ran for too long") from error
         if error.sqlstate is None or error.sqlstate.startswith(("08", "57P")):
             raise StoreAway(f"PostgreSQL: {error}") from error
         raise
@@ -70,9 +72,23 @@ class Transaction:
 
 
 class Database:
-    """A pool of connections of the application's role. Raises StoreAway when the server can't be reached."""
+    """A pool of connections of the application's role. Raises StoreAway when the server can't be reached.
 
-    def __init__(self, dsn: str, *, connections: int = 16, prepare_threshold: int | None = None) -> None:
+    `query_seconds` bounds each statement of a read or transaction; None leaves them unbounded. It is set for the
+    transaction alone: behind PgBouncer, a connection's own settings are lost, or met by the next client.
+    """
+
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        connections: int = 16,
+        prepare_threshold: int | None = None,
+        query_seconds: float | None = None,
+    ) -> None:
+        self._opening = ["SELECT use_tenant(%(tenant)s)"]
+        if query_seconds is not None:
+            self._opening.append(f"SET LOCAL statement_timeout = {max(1, round(query_seconds * 1000))}")
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             dsn,
             kwargs={
@@ -100,13 +116,15 @@ class Database:
         self, tenant: UUID, statements: Sequence[str], parameters: Mapping[str, Any] | None = None
     ) -> list[list[dict[str, Any]]]:
         """Runs several queries in one round trip and one transaction."""
-        script = ";".join(("SELECT use_tenant(%(tenant)s)", *statements))
+        script = ";".join((*self._opening, *statements))
         values = {"tenant": tenant, **(parameters or {})}
 
         def run(connection: Connection) -> list[list[dict[str, Any]]]:
             cursor = ClientCursor(connection, row_factory=dict_row)
             cursor.execute(script, values)
             results = []
+            for _ in self._opening[1:]:
+                cursor.nextset()
             while cursor.nextset():
                 results.append(cursor.fetchall())
             return results
@@ -135,7 +153,7 @@ class Database:
     def transaction(self, tenant: UUID) -> Iterator[Transaction]:
         """A transaction for one tenant. It is not repeated."""
         with _away(), self._pool.connection() as connection, connection.transaction():
-            connection.execute("SELECT use_tenant(%s)", (tenant,))
+            ClientCursor(connection).execute(";".join(self._opening), {"tenant": tenant})
             yield Transaction(connection, tenant)
 
     def ping(self) -> None:

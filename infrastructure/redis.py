@@ -1,5 +1,6 @@
 """Redis: its clients, and the users' last positions for read-your-writes."""
 
+import time
 from uuid import UUID
 
 import redis
@@ -32,6 +33,23 @@ def connect_briefly(url: str) -> redis.Redis:
     )
 
 
+class Pause:
+    """Some time without asking Redis after it didn't answer: each try would cost its request the time-out."""
+
+    def __init__(self, seconds: float = 1.0) -> None:
+        self._seconds = seconds
+        self._ends_at = 0.0
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether Redis is left alone for now."""
+        return time.monotonic() < self._ends_at
+
+    def begin(self) -> None:
+        """Redis didn't answer."""
+        self._ends_at = time.monotonic() + self._seconds
+
+
 def position_key(prefix: str, tenant: UUID, actor: str) -> str:
     """Where the position of an actor's last append is kept."""
     return f"{prefix}:position:{tenant}:{actor}"
@@ -43,11 +61,15 @@ class LastPositions:
     def __init__(self, client: redis.Redis, prefix: str = PREFIX) -> None:
         self._client = client
         self._prefix = prefix
+        self._pause = Pause()
 
     def of(self, tenant: UUID, user: UUID) -> int | None:
         """The position that this user's reads must have passed: 0 when Redis knows none, None when it is away."""
+        if self._pause.goes_on:
+            return None
         try:
             found = self._client.get(position_key(self._prefix, tenant, f"user-{user}"))
         except redis.RedisError:
+            self._pause.begin()
             return None
         return int(found) if isinstance(found, bytes | str) else 0

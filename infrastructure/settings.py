@@ -4,18 +4,43 @@ import base64
 import binascii
 import os
 import re
+from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from domain.tenants.events import Plan
 from infrastructure.hardening import weaknesses
 
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
+RateClass = Literal["general", "auth", "login", "search", "upload", "ai"]
+RATE_CLASSES: tuple[RateClass, ...] = get_args(RateClass)
+"""The kinds of operations that are limited apart from one another."""
+
+
+def _is_rate_limit(value: str) -> str:
+    from limits import parse_many  # noqa: PLC0415 - most processes limit nothing
+
+    try:
+        [limit] = parse_many(value)
+    except ValueError:
+        raise ValueError("must be one limit such as '300 per 15 minutes'") from None
+    if not limit.amount or not limit.get_expiry():
+        raise ValueError("must allow one request at least")
+    return value
+
+
+def _listed(value: object) -> object:
+    return [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
+
 
 Port = Annotated[int, Field(ge=0, le=65535)]
+RateLimit = Annotated[str, AfterValidator(_is_rate_limit)]
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_listed)]
 
 
 class InvalidSettings(Exception):
@@ -91,6 +116,25 @@ class Settings(BaseSettings):
     sweep_seconds: float = Field(1.0, gt=0)
     read_your_writes_seconds: float = Field(2.0, ge=0)
     """How long a query waits for the reader's own last write before it answers without it."""
+
+    rate_limit_general: RateLimit = "300 per 15 minutes"
+    """Requests per user and per client address, as all the others of these."""
+    rate_limit_auth: RateLimit = "20 per minute"
+    rate_limit_login: RateLimit = "5 per minute"
+    """Log-ins per client address, and per tenant and e-mail address."""
+    rate_limit_search: RateLimit = "120 per minute"
+    rate_limit_upload: RateLimit = "30 per minute"
+    rate_limit_ai: RateLimit = "100 per hour"
+    rate_limit_plans: Mapping[Plan, Mapping[RateClass, RateLimit]] = {}
+    """Where a plan's limits differ: `{"enterprise": {"general": "3000 per 15 minutes"}}`."""
+    trusted_proxies: Networks = ()
+    """Networks of proxies whose X-Forwarded-For is believed, with commas between them."""
+    largest_body_bytes: int = Field(1_000_000, ge=1)
+    query_seconds: float = Field(10.0, ge=0.001)
+    """How long a query of the API may run in PostgreSQL."""
+    long_operations: int = Field(8, ge=1)
+    """Searches and reports that one tenant may have running in one API process at the same time."""
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @field_validator("jwt_secret", "jwt_secret_previous")

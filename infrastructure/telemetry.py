@@ -52,6 +52,18 @@ class Telemetry:
             ("route",),
             registry=self._registry,
         )
+        self.requests_refused = Counter(
+            "clientforge_rate_limit_refusals_total",
+            "Requests refused because of a rate limit.",
+            ("limit",),
+            registry=self._registry,
+        )
+        self.limited_by_process = Counter(
+            "clientforge_rate_limit_fallbacks_total",
+            "Requests that a process counted by itself, because Redis was away.",
+            ("limit",),
+            registry=self._registry,
+        )
         self.appends = Counter("clientforge_appends_total", "Appends committed.", registry=self._registry)
         self.events = Counter("clientforge_events_appended_total", "Events appended.", registry=self._registry)
         self.conflicts = Counter(

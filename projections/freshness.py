@@ -44,9 +44,16 @@ class Freshness:
         self._looks: dict[UUID, asyncio.Task[dict[str, dict[str, Any]]]] = {}
         self._refreshing: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 
-    async def required(self, tenant: UUID, user: UUID) -> int:
-        """The position that this user's reads must have passed: when nobody knows theirs, the end of the log."""
-        return await asyncio.to_thread(self._required, tenant, user)
+    def required(self, tenant: UUID, user: UUID) -> int:
+        """The position that this user's reads must have passed: when nobody knows theirs, the end of the log.
+
+        It blocks: ask in a thread.
+        """
+        position = self._positions.of(tenant, user)
+        if position is None:
+            heads = self._database.read(tenant, _HEAD)
+            position = int(heads[0]["position"]) if heads else 0
+        return position
 
     async def wait(self, tenant: UUID, projections: Collection[str], position: int, timeout: float) -> bool:  # noqa: ASYNC109
         """Whether all the projections have passed the position, within `timeout` seconds; search counts when it
@@ -97,13 +104,6 @@ class Freshness:
             if row["published"]:
                 self._passed[tenant, row["projection"]] = row["position"]
         return {row["projection"]: row for row in rows}
-
-    def _required(self, tenant: UUID, user: UUID) -> int:
-        position = self._positions.of(tenant, user)
-        if position is None:
-            heads = self._database.read(tenant, _HEAD)
-            position = int(heads[0]["position"]) if heads else 0
-        return position
 
     async def _found(self, tenant: UUID, position: int) -> bool:
         """Makes what search has acknowledged findable, once for all who wait for it."""

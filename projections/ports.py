@@ -14,6 +14,10 @@ class StoreAway(Exception):
     """A store can't be reached or refuses work for now: try again later, park nothing."""
 
 
+class TookTooLong(StoreAway):
+    """A store cut a query off, because it ran longer than a query may."""
+
+
 class DocumentRefused(Exception):
     """A store can't take a document, however often it is tried; the message names it."""
 

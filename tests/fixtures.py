@@ -24,6 +24,10 @@ PASSWORDS = {OWNER: "owner-of-a-test", APP: "app-of-a-test", MONITOR: "monitor-o
 MASTER_KEY = base64.b64encode(hashlib.sha256(b"the master key of all tests").digest()).decode()
 JWT_SECRET = base64.b64encode(hashlib.sha384(b"the signing key of all tests").digest()).decode()
 """Both are as production demands them: some tests are of that."""
+WIDE_LIMITS = {
+    f"rate_limit_{name}": "1000000 per minute" for name in ("general", "auth", "login", "search", "upload", "ai")
+}
+"""Settings of systems that many tests ask from one address, or that a load is put on."""
 _numbers = itertools.count(1)
 
 

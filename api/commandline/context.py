@@ -82,13 +82,16 @@ def find(tenancy: "Tenancy", name: str) -> "TenantProfile":
     """A tenant, or the platform itself under `platform`, unless a tenant is called so. Raises NotFound."""
     from application.tenancy import PLATFORM, TenantProfile
     from domain.kernel import NotFound
+    from domain.tenants.events import Plan
 
     try:
         return tenancy.find(name)
     except NotFound:
         if name not in ("platform", str(PLATFORM)):
             raise
-        return TenantProfile(id=PLATFORM, name="The platform", subdomain="platform", time_zone="UTC", active=True)
+        return TenantProfile(
+            id=PLATFORM, name="The platform", subdomain="platform", time_zone="UTC", active=True, plan=Plan.CUSTOM
+        )
 
 
 def sender(tenant: "TenantProfile") -> "Sender":

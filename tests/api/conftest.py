@@ -14,7 +14,7 @@ from infrastructure.bootstrap import Application, build
 from infrastructure.settings import Settings
 from tests.api.leaks import Leaks, rows
 from tests.api.stand import Company, company
-from tests.fixtures import JWT_SECRET, MASTER_KEY
+from tests.fixtures import JWT_SECRET, MASTER_KEY, WIDE_LIMITS
 
 
 @pytest.fixture(scope="package")
@@ -32,6 +32,7 @@ def api_settings(urls, redis_url) -> Settings:
         master_key=MASTER_KEY,
         database_connections=8,
         api_threads=8,
+        **WIDE_LIMITS,
     )
 
 

@@ -47,7 +47,7 @@ def test_the_documents_tell_every_code_with_its_status():
     told = set(re.findall(r"^\| (\d+) \| `(\w+)` \|", (ROOT / "docs" / "http.md").read_text(), re.MULTILINE))
     assert told == {
         *((str(status), kind.code) for kind, status in STATUS.items()),
-        *(("500", "internal_error"), ("503", "unavailable")),
+        *(("500", "internal_error"), ("503", "unavailable"), ("504", "took_too_long")),
     }
 
 

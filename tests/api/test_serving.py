@@ -21,6 +21,7 @@ from infrastructure.embedded.child import free_port
 from infrastructure.settings import Settings
 from tests.api.stand import API, PASSWORD, Company
 from tests.commandline.conftest import without_settings
+from tests.fixtures import WIDE_LIMITS
 
 
 @dataclass
@@ -55,6 +56,7 @@ def served(api_settings: Settings, application, tmp_path_factory) -> Iterator[Se
         "REDIS_PREFIX": api_settings.redis_prefix,
         "PORT": str(port),
         "API_PROCESSES": "2",
+        **{name.upper(): limit for name, limit in WIDE_LIMITS.items()},
         "ENVIRONMENT": "test",
         "REQUEST_HEADER_SECONDS": "1",
     }
@@ -116,6 +118,13 @@ def test_a_client_that_dawdles_over_its_headers_is_cut_off(served):
         while connection.recv(1000):
             pass
         assert 0.5 < time.monotonic() - started < 15
+
+
+def test_a_body_in_chunks_is_measured_while_it_comes(served, acme: Company):
+    headers = {"Authorization": f"Bearer {acme.rep.token}", "Content-Type": "application/json"}
+    answer = httpx.post(f"{served.url}{API}/accounts", content=(b" " * 1_001 for _ in range(1_000)), headers=headers)
+    assert answer.request.headers["transfer-encoding"] == "chunked"
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
 
 
 def test_metrics_count_all_processes_whichever_answers(served):

@@ -170,15 +170,15 @@ def test_the_position_that_a_user_needs_comes_from_redis(projectors, tenant):
     freshness = Freshness(projectors.stand.database, projectors.stand.index, projectors.positions)
     user = uuid7()
     projectors.wakeups.appended(tenant, f"user-{user}", 12)
-    assert asyncio.run(freshness.required(tenant, user)) == 12
-    assert asyncio.run(freshness.required(tenant, uuid7())) == 0
+    assert freshness.required(tenant, user) == 12
+    assert freshness.required(tenant, uuid7()) == 0
 
 
 def test_while_redis_is_away_reads_wait_for_the_end_of_the_log(stand, database, tenant):
     freshness = Freshness(database, stand.index, Nobody(None))
-    assert asyncio.run(freshness.required(tenant, uuid7())) == 0
+    assert freshness.required(tenant, uuid7()) == 0
     stand.open(tenant, 3)
-    assert asyncio.run(freshness.required(tenant, uuid7())) == 3
+    assert freshness.required(tenant, uuid7()) == 3
 
 
 def test_a_redis_that_is_away_knows_no_position():

@@ -173,7 +173,7 @@ def test_appending_goes_on_without_redis_and_the_sweeper_projects_by_itself(stan
     for _ in range(20):
         projectors.open(tenant)
     assert time.monotonic() - started < 3
-    assert projectors.positions.of(tenant, UUID(int=1)) == 0
+    assert projectors.positions.of(tenant, UUID(int=1)) is None
     projectors.sweep(tenant)
     assert projectors.is_done(tenant)
     projectors.close()

@@ -18,7 +18,7 @@ from infrastructure.monitor import Monitor
 from projections.catalogue import groups
 from projections.targets import Group
 from tests.commandline.conftest import without_settings
-from tests.fixtures import JWT_SECRET, MASTER_KEY, DatabaseUrls
+from tests.fixtures import JWT_SECRET, MASTER_KEY, WIDE_LIMITS, DatabaseUrls
 
 PROCESSES = ("serve", "worker", "sweeper")
 EMAIL, PASSWORD = "admin@clientforge.local", "a password of this test alone"
@@ -41,6 +41,8 @@ def environment(urls: DatabaseUrls, redis_url: str, elasticsearch_url: str, mong
         "MASTER_KEY": MASTER_KEY,
         "PORT": str(free_port()),
         "ENVIRONMENT": "test",
+        "LONG_OPERATIONS": "1000",
+        **{name.upper(): limit for name, limit in WIDE_LIMITS.items()},
     }
 
 
