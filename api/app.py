@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from itertools import chain
 
 from litestar import Litestar
@@ -38,11 +39,13 @@ from domain.kernel import Refused
 from infrastructure.bootstrap import Application, build
 from infrastructure.credentials import Credentials
 from infrastructure.gauges import ProjectionGauges, QueueGauges
+from infrastructure.lockouts import Lockouts
 from infrastructure.monitor import Monitor
 from infrastructure.passwords import Passwords
 from infrastructure.postgres import Database
 from infrastructure.queue_health import Queue
 from infrastructure.rate_limits import RateLimits
+from infrastructure.security_log import SecurityLog
 from infrastructure.sessions import Sessions
 from infrastructure.settings import Settings
 from infrastructure.signing import Signer
@@ -72,6 +75,7 @@ def create(application: Application, *, on_close: Callable[[], None] = lambda: N
 
     def close() -> None:
         services.shut_down()
+        services.security.close()
         close_gauges()
         on_close()
 
@@ -102,8 +106,10 @@ def create(application: Application, *, on_close: Callable[[], None] = lambda: N
 def _services(application: Application) -> Services:
     settings, database, telemetry = application.settings, application.database, Telemetry()
     store = counted(application.store, telemetry)
-    access_tokens = AccessTokens(settings.jwt_secret.get_secret_value())
-    sessions = Sessions(database, access_tokens)
+    access_tokens = _access_tokens(settings)
+    sessions = Sessions(database, access_tokens, grace=timedelta(seconds=settings.refresh_grace_seconds))
+    security = SecurityLog(database, store, application.announcements, per_hour=settings.security_events_per_hour)
+    lockouts = Lockouts(failures=settings.log_in_failures, window=timedelta(seconds=settings.lockout_seconds))
     return Services(
         settings=settings,
         database=database,
@@ -112,7 +118,8 @@ def _services(application: Application) -> Services:
         handler=Handler(store, application.announcements),
         profiles=Profiles(application.tenancy, time.monotonic),
         sessions=sessions,
-        credentials=Credentials(database, store, application.tenancy, sessions, Passwords()),
+        credentials=Credentials(database, store, application.tenancy, sessions, Passwords(), security, lockouts),
+        security=security,
         access_tokens=access_tokens,
         csrf=Signer(settings.jwt_secret.get_secret_value(), "csrf"),
         cursors=Signer(settings.jwt_secret.get_secret_value(), "cursors"),
@@ -139,6 +146,11 @@ def _services(application: Application) -> Services:
         admission_threads=ThreadPoolExecutor(4, "admission"),
         probe_threads=ThreadPoolExecutor(4, "probes"),
     )
+
+
+def _access_tokens(settings: Settings) -> AccessTokens:
+    previous = settings.jwt_secret_previous
+    return AccessTokens(settings.jwt_secret.get_secret_value(), previous.get_secret_value() if previous else None)
 
 
 def _gauges(application: Application) -> tuple[list[Collector], Callable[[], None]]:

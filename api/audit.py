@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 from api.operations import Call, Operation, Reply
 from api.pages import next_page, page_request, with_page
 from api.refusals import Fault, InvalidRequest
-from application.catalogue import ENTITIES
+from application.catalogue import ENTITIES, JOURNALS
 from application.recording import stream_name
 from projections.audit.trail import AuditEntry, page
 from projections.checkpoints import standing
@@ -51,8 +51,8 @@ def _generation(call: Call[None, Any]) -> int:
 def _query(asked: Any, me: str) -> AuditQuery:
     """The filter in the trail's own words. Raises InvalidRequest."""
     faults = []
-    if asked.entity is not None and asked.entity not in ENTITIES:
-        faults.append(Fault("/entity", f"Give one of: {', '.join(ENTITIES)}."))
+    if asked.entity is not None and asked.entity not in {*ENTITIES, *JOURNALS}:
+        faults.append(Fault("/entity", f"Give one of: {', '.join([*ENTITIES, *JOURNALS])}."))
     if asked.id is not None and asked.entity is None:
         faults.append(Fault("/entity", "Say of which kind the record is."))
     faults += [

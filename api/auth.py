@@ -12,13 +12,14 @@ from api.decoding import decoded
 from api.operations import Call, Operation, Received
 from api.services import Services
 from domain.identity.events import UserPersonal
-from domain.kernel import Refused
+from domain.kernel import NotFound, Refused
 from domain.permissions import Role
 from infrastructure.credentials import WrongCredentials, WrongPassword
 from infrastructure.passwords import LONGEST, WeakPassword
 from infrastructure.rate_limits import Partition
-from infrastructure.sessions import Tokens
-from infrastructure.tokens import InvalidToken
+from infrastructure.sessions import OpenSession, Reused, Tokens
+from infrastructure.tokens import ExpiredToken, InvalidToken, RevokedToken
+from projections.pages import Page
 
 Password = Annotated[str, Meta(max_length=LONGEST)]
 
@@ -69,9 +70,8 @@ def log_in(call: Call[LogIn, Any]) -> Tokens:
     """Starts a session. Raises WrongCredentials."""
     services = call.services
     try:
-        tokens = services.credentials.log_in(
-            _tenants(services, call.received, call.body), call.body.email, call.body.password
-        )
+        named = _tenants(services, call.received, call.body)
+        tokens = services.credentials.log_in(named, call.body.email, call.body.password, call.client)
     except Refused as refused:
         services.telemetry.log_ins.labels(refused.code).inc()
         raise
@@ -113,18 +113,40 @@ def _is_address(host: str) -> bool:
 
 
 def refresh(call: Call[Refresh, Any]) -> Tokens:
-    """Renews a session. Raises InvalidToken."""
-    return call.services.sessions.renew(call.body.refresh_token)
+    """Renews a session. Raises InvalidToken, ExpiredToken or RevokedToken."""
+    renewed = call.services.sessions.renew(call.body.refresh_token)
+    if isinstance(renewed, Reused):
+        call.services.security.reused(renewed, call.client)
+        raise RevokedToken("This refresh token was used before, so its session has ended: log in again.")
+    return renewed
 
 
 def log_out(call: Call[None, Any]) -> None:
     """Ends the session."""
-    call.services.sessions.end(call.principal.tenant, call.principal.session)
+    _end(call, call.principal.session)
+
+
+def sessions(call: Call[None, Any]) -> Page[OpenSession]:
+    """The caller's own sessions."""
+    return Page(items=list(call.services.sessions.list(call.principal)))
+
+
+def end_session(call: Call[None, Any]) -> None:
+    """Ends one of the caller's own sessions. Raises NotFound."""
+    if not _end(call, call.received.record):
+        raise NotFound("You have no such session.")
+
+
+def _end(call: Call[None, Any], session: UUID) -> bool:
+    ended = call.services.sessions.end(call.principal, session)
+    if ended:
+        call.services.security.session_ended(call.principal, session, call.client)
+    return ended
 
 
 def change_password(call: Call[ChangePassword, Any]) -> Tokens:
     """Sets the password that the user chose, and ends their other sessions. Raises WrongPassword or WeakPassword."""
-    return call.services.credentials.change(call.principal, call.body.old_password, call.body.new_password)
+    return call.services.credentials.change(call.principal, call.body.old_password, call.body.new_password, call.client)
 
 
 def myself(call: Call[None, Any]) -> Myself:
@@ -165,14 +187,14 @@ OPERATIONS: list[Operation] = [
         method="POST",
         path="/auth/refresh",
         name="refresh",
-        summary="Get new tokens for a refresh token, which is used up. Using it again ends the session.",
+        summary="Get new tokens for a refresh token, which is used up. Using it again after a moment ends the session.",
         tag="auth",
         limit="auth",
         run=refresh,
         body=Refresh,
         answer=Tokens,
         public=True,
-        refuses=(InvalidToken,),
+        refuses=(InvalidToken, ExpiredToken, RevokedToken),
         example={"refresh_token": "AZAAAAAAcACAAAAAAAAAAQ…"},
     ),
     Operation(
@@ -185,6 +207,26 @@ OPERATIONS: list[Operation] = [
         run=log_out,
         answer=None,
         status=204,
+    ),
+    Operation(
+        method="GET",
+        path="/auth/sessions",
+        name="list-sessions",
+        summary="Where one is logged in: one's own sessions, the latest used first.",
+        tag="auth",
+        run=sessions,
+        answer=Page[OpenSession],
+    ),
+    Operation(
+        method="DELETE",
+        path="/auth/sessions/{id:uuid}",
+        name="end-session",
+        summary="End one of one's own sessions: its tokens are worth nothing from now on.",
+        tag="auth",
+        run=end_session,
+        answer=None,
+        status=204,
+        refuses=(NotFound,),
     ),
     Operation(
         method="POST",

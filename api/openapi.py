@@ -21,7 +21,7 @@ from api.refusals import (
 )
 from application.handling import Forbidden, Outcome
 from domain.kernel import Refused
-from infrastructure.tokens import InvalidToken
+from infrastructure.tokens import ExpiredToken, InvalidToken, RevokedToken
 
 VERSION = "0.1.0"
 _REFERENCE = "#/components/schemas/{name}"
@@ -57,7 +57,9 @@ def document(operations: Sequence[Operation], prefix: str) -> dict[str, Any]:
 
 def refusals_of(operation: Operation) -> list[type[Refused]]:
     """All that an operation may be refused for, each once."""
-    found: list[type[Refused]] = [] if operation.public else [NotAuthenticated, InvalidToken]
+    found: list[type[Refused]] = (
+        [] if operation.public else [NotAuthenticated, InvalidToken, ExpiredToken, RevokedToken]
+    )
     if operation.permission is not None:
         found.append(Forbidden)
     if operation.body is not None:

@@ -12,7 +12,7 @@ from api.services import Services
 from application.handling import Sender
 from domain.kernel import Refused
 from infrastructure.rate_limits import Partition
-from infrastructure.sessions import Principal
+from infrastructure.sessions import Client, Principal
 from infrastructure.settings import RateClass
 from infrastructure.tokens import InvalidToken
 from projections.viewer import Viewer
@@ -91,6 +91,11 @@ class Call(Generic[B, Q]):
         return Viewer(tenant=self.principal.tenant, user=self.principal.user, time_zone=self.time_zone)
 
     @property
+    def client(self) -> Client:
+        """From where this was asked for."""
+        return self.received.client
+
+    @property
     def sender(self) -> Sender:
         """Who sends a command."""
         return Sender(
@@ -115,3 +120,9 @@ class Received(Struct, frozen=True, kw_only=True):
     address: str | None
     if_match: int | None
     idempotency_key: str | None
+    agent: str | None = None
+
+    @property
+    def client(self) -> Client:
+        """From where this came."""
+        return Client(address=self.address, agent=self.agent, request=self.request_id)

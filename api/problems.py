@@ -19,7 +19,7 @@ from domain import kernel
 from domain.kernel import Refused
 from infrastructure.credentials import WrongCredentials, WrongPassword
 from infrastructure.passwords import WeakPassword
-from infrastructure.tokens import InvalidToken
+from infrastructure.tokens import ExpiredToken, InvalidToken, RevokedToken
 from projections.deals.pipeline import InTheFuture
 from projections.failures import told
 from projections.pages import InvalidCursor, InvalidSort
@@ -32,6 +32,8 @@ STATUS: Mapping[type[Refused], int] = {
     refusals.MalformedHeader: 400,
     refusals.NotAuthenticated: 401,
     InvalidToken: 401,
+    ExpiredToken: 401,
+    RevokedToken: 401,
     WrongCredentials: 401,
     handling.Forbidden: 403,
     refusals.CsrfTokenMissing: 403,

@@ -18,7 +18,7 @@ from api.services import Services
 from application.handling import Forbidden
 from domain.kernel import NotFound
 from infrastructure.sessions import Principal
-from infrastructure.tokens import Claims, InvalidToken
+from infrastructure.tokens import Claims, RevokedToken
 
 _NO_RECORD = UUID(int=0)
 
@@ -83,6 +83,7 @@ async def _received(
         address=address,
         if_match=if_match(request.headers) if operation.commands and not operation.creates else None,
         idempotency_key=idempotency_key(request.headers) if operation.method == "POST" else None,
+        agent=request.headers.get("user-agent"),
     )
 
 
@@ -90,7 +91,20 @@ def _answered(
     services: Services, operation: Operation, claims: Claims | None, received: Received
 ) -> tuple[bytes, dict[str, str]]:
     """The body and headers of the answer. Raises a Refused."""
-    bearer, time_zone = _authenticated(services, operation, claims)
+    bearer, time_zone = _authenticated(services, claims)
+    try:
+        return _run(services, operation, bearer, time_zone, received)
+    except Forbidden:
+        if bearer is not None:
+            services.security.forbidden(bearer, operation.name, received.client)
+        raise
+
+
+def _run(
+    services: Services, operation: Operation, bearer: Principal | None, time_zone: str, received: Received
+) -> tuple[bytes, dict[str, str]]:
+    if bearer is not None and operation.permission is not None and operation.permission not in bearer.permissions:
+        raise Forbidden(f"This needs the permission {operation.permission}.")
     query = received.query
     if bearer is not None and ("owner", "me") in query:
         query = [("owner", str(bearer.user)) if each == ("owner", "me") else each for each in query]
@@ -108,17 +122,15 @@ def _answered(
     return b"" if operation.answer is None else msgspec.json.encode(reply.body), dict(reply.headers)
 
 
-def _authenticated(services: Services, operation: Operation, claims: Claims | None) -> tuple[Principal | None, str]:
-    """Who asks, with the rights that they have now, and their tenant's time zone. Raises InvalidToken or Forbidden."""
+def _authenticated(services: Services, claims: Claims | None) -> tuple[Principal | None, str]:
+    """Who asks, with the rights that they have now, and their tenant's time zone. Raises RevokedToken."""
     if claims is None:
         return None, "UTC"
     bearer = services.sessions.principal(claims)
     try:
         profile = services.profiles.of(claims.tenant)
     except NotFound:
-        raise InvalidToken("This token's tenant is not there.") from None
+        raise RevokedToken("This token's tenant is not there.") from None
     if not profile.active:
-        raise InvalidToken("This tenant is deactivated.")
-    if operation.permission is not None and operation.permission not in bearer.permissions:
-        raise Forbidden(f"This needs the permission {operation.permission}.")
+        raise RevokedToken("This tenant is deactivated.")
     return bearer, profile.time_zone

@@ -13,6 +13,7 @@ from application.tenancy import Tenancy, TenantProfile
 from infrastructure.credentials import Credentials
 from infrastructure.postgres import Database
 from infrastructure.rate_limits import RateLimits
+from infrastructure.security_log import SecurityLog
 from infrastructure.sessions import Sessions
 from infrastructure.settings import Settings
 from infrastructure.signing import Signer
@@ -38,6 +39,7 @@ class Services:
     profiles: "Profiles"
     sessions: Sessions
     credentials: Credentials
+    security: SecurityLog
     access_tokens: AccessTokens
     csrf: Signer
     """Signs what a browser's session sends along with whatever changes something."""

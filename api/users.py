@@ -1,5 +1,6 @@
 """Users over HTTP. Their passwords are set here, and kept apart from the log."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -57,18 +58,47 @@ def create(call: Call[Any, Any]) -> Reply:
     """Creates a user. A repetition of the request sets the password too, unless the first one came to it."""
     password: str | None = call.body.password
     if password is not None:
-        check_password(password, "/password")
+        tenant = call.services.profiles.of(call.principal.tenant)
+        about = (call.body.first_name, call.body.last_name, call.body.email or "", tenant.name, tenant.subdomain)
+        check_password(password, "/password", about=about)
     command = CreateUser(**{name: getattr(call.body, name) for name in CreateUser.__struct_fields__})
     reply = carried_out(call, "user", command, creates=True)
     if password is not None:
         outcome: Outcome = reply.body
-        call.services.credentials.set_first(call.principal.tenant, outcome.id, password)
+        call.services.credentials.set_first(call.principal.tenant, outcome.id, password, call.sender.actor, call.client)
     return reply
 
 
 def set_password(call: Call[SetPassword, Any]) -> None:
     """Gives a user another password. Raises NotFound or WeakPassword."""
-    call.services.credentials.set(call.principal.tenant, call.received.record, call.body.password)
+    call.services.credentials.set(
+        call.principal.tenant, call.received.record, call.body.password, call.sender.actor, call.client
+    )
+
+
+def unlock(call: Call[None, Any]) -> None:
+    """Lets a user try to log in again at once. Raises NotFound."""
+    call.services.credentials.unlock(call.principal.tenant, call.received.record, call.sender.actor, call.client)
+
+
+def end_sessions(call: Call[None, Any]) -> None:
+    """Logs a user out everywhere. Raises NotFound."""
+    call.services.credentials.end_sessions(call.principal.tenant, call.received.record, call.sender.actor, call.client)
+
+
+def _on_access(verb: str, summary: str, run: Callable[[Call[Any, Any]], None]) -> Operation:
+    return Operation(
+        method="POST",
+        path=f"/users/{{id:uuid}}/{verb}",
+        name=f"{verb}-of-user",
+        summary=summary,
+        tag="users",
+        run=run,
+        answer=None,
+        status=204,
+        permission="user:manage",
+        refuses=(NotFound,),
+    )
 
 
 _CREATE, *_OTHERS = RECORDS.operations()
@@ -94,4 +124,6 @@ OPERATIONS: list[Operation] = [
         refuses=(NotFound, WeakPassword),
         example={"password": "correct horse battery staple"},
     ),
+    _on_access("unlock", "Let a user whose log-ins failed too often try again at once.", unlock),
+    _on_access("end-sessions", "Log a user out everywhere.", end_sessions),
 ]

@@ -1,4 +1,4 @@
-"""THE list of entities. It pins the stored type names, and says what each entity shows to the others."""
+"""THE list of entities and journals. It pins the stored type names, and says what each entity shows to the others."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, get_args
@@ -37,6 +37,7 @@ from domain.pipelines.events import PipelineEvent
 from domain.pipelines.state import Pipeline
 from domain.products.events import ProductEvent
 from domain.products.state import Product
+from domain.security.events import AccessEvent
 from domain.tenants.events import TenantEvent
 from domain.tenants.state import Tenant
 
@@ -115,4 +116,21 @@ ENTITIES: Mapping[str, Entity] = {
     )
 }
 
-EVENT_TYPES: Mapping[str, type[Event]] = {each.TYPE: each for entity in ENTITIES.values() for each in entity.events}
+JOURNALS: Mapping[str, tuple[type[Event], ...]] = {"access": get_args(AccessEvent)}
+"""Kinds of streams that make no state: each event says all. They may grow long, so nobody reads one to its start."""
+
+EVENT_TYPES: Mapping[str, type[Event]] = {
+    each.TYPE: each
+    for events in (*(entity.events for entity in ENTITIES.values()), *JOURNALS.values())
+    for each in events
+}
+
+
+def evolved(entity: str, state: Any, event: Event) -> Any:
+    """The state of an entity's stream after another event, by its one fold; None for a journal."""
+    return None if entity in JOURNALS else ENTITIES[entity].evolve(state, event)
+
+
+def is_journal(stream: str) -> bool:
+    """Whether a stream's events make no state."""
+    return stream.partition("-")[0] in JOURNALS

@@ -1,15 +1,23 @@
-"""Logging in with an e-mail address and a password, and setting passwords. None of it enters the log."""
+"""Logging in with an e-mail address and a password, and setting passwords. No secret of it enters the log."""
 
 from collections.abc import Sequence
 from uuid import UUID, uuid4
 
+from application.catalogue import ENTITIES
+from application.handling import present
 from application.ports import EventStore
-from application.recording import stream_subject
-from application.tenancy import Tenancy, TenantProfile
+from application.recording import stream_name, stream_subject
+from application.tenancy import PLATFORM, Tenancy, TenantProfile
+from domain.identity.events import UserPersonal
+from domain.identity.state import User
 from domain.kernel import Claim, NotFound, Refused
+from domain.security.events import AccessEvent, PasswordSet, SessionsEnded, Unlocked
+from infrastructure.lockouts import NOBODY, Lockouts
 from infrastructure.passwords import Passwords, check_password
 from infrastructure.postgres import Database, Transaction
-from infrastructure.sessions import Principal, Sessions, Tokens
+from infrastructure.security_log import SecurityLog
+from infrastructure.sessions import Client, Principal, Sessions, Tokens
+from infrastructure.tokens import RefreshToken, RevokedToken
 
 
 class WrongCredentials(Refused):
@@ -31,8 +39,12 @@ _FOUND = (
     " WHERE p.tenant_id = %(tenant)s AND p.user_id = %(user)s AND p.active"
 )
 _STILL = (
+    "SELECT 1 FROM credentials"
+    " WHERE tenant_id = %(tenant)s AND user_id = %(user)s AND password_hash = %(old)s FOR SHARE"
+)
+_RENEW = (
     "UPDATE credentials SET password_hash = %(new)s"
-    " WHERE tenant_id = %(tenant)s AND user_id = %(user)s AND password_hash = %(old)s RETURNING 1"
+    " WHERE tenant_id = %(tenant)s AND user_id = %(user)s AND password_hash = %(old)s"
 )
 _KEEP = (
     "INSERT INTO credentials (tenant_id, user_id, password_hash, changed_at)"
@@ -41,16 +53,25 @@ _KEEP = (
 
 
 class Credentials:
-    """The passwords of all tenants' users."""
+    """The passwords of all tenants' users. Whoever acts on another's says so as `actor`: a user's stream, or `cli`."""
 
     def __init__(
-        self, database: Database, store: EventStore, tenancy: Tenancy, sessions: Sessions, passwords: Passwords
+        self,
+        database: Database,
+        store: EventStore,
+        tenancy: Tenancy,
+        sessions: Sessions,
+        passwords: Passwords,
+        security: SecurityLog,
+        lockouts: Lockouts | None = None,
     ) -> None:
         self._database = database
         self._store = store
         self._tenancy = tenancy
         self._sessions = sessions
         self._passwords = passwords
+        self._security = security
+        self._lockouts = lockouts or Lockouts()
 
     def tenant(self, names: Sequence[str]) -> TenantProfile | None:
         """The first of these tenants that there is, by subdomain or id."""
@@ -61,49 +82,98 @@ class Credentials:
                 continue
         return None
 
-    def log_in(self, tenants: Sequence[str], email: str, password: str) -> Tokens:
+    def log_in(self, tenants: Sequence[str], email: str, password: str, client: Client) -> Tokens:
         """A new session in the first of these tenants that there is, by subdomain or id.
 
-        Raises WrongCredentials, after the same time and with the same words whatever is wrong.
+        Raises WrongCredentials, after the same time and with the same words whatever is wrong, a lock included.
         """
-        tenant = self.tenant(tenants)
-        user = self._user(tenant, email)
+        profile = self.tenant(tenants)
+        tenant = profile.id if profile else PLATFORM
+        user = self._user(profile, email)
         stored = self._stored(tenant, user)
-        if not self._passwords.verify(stored, password) or tenant is None or user is None or stored is None:
+        right = self._passwords.verify(stored, password)
+        known = user if user is not None and stored is not None else NOBODY
+        with self._database.transaction(tenant) as transaction:
+            verdict = self._lockouts.judge(transaction, known, right=right)
+            tokens, events = None, list(verdict.told)
+            if verdict.allowed:
+                tokens, noted = self._let_in(transaction, known, str(stored), client)
+                events += noted
+                if not noted:
+                    self._lockouts.keep(transaction, known, verdict)
+                    events = []
+        if tokens is None:
+            self._security.note_later(tenant, known, () if known == NOBODY else events, client)
             raise WrongCredentials(_WRONG)
-        newer = self._passwords.hash(password) if self._passwords.is_outdated(stored) else stored
-        with self._database.transaction(tenant.id) as transaction:
-            if not transaction.execute(_STILL, {"user": user, "old": stored, "new": newer}):
-                raise WrongCredentials(_WRONG)
-            return self._sessions.start(transaction, user)
+        self._security.note(tenant, known, events, stream_name("user", known), client)
+        if self._passwords.is_outdated(str(stored)):
+            self._renew(tenant, known, str(stored), password)
+        return tokens
 
-    def change(self, principal: Principal, old: str, new: str) -> Tokens:
+    def change(self, principal: Principal, old: str, new: str, client: Client) -> Tokens:
         """Gives a user the password that they chose, ends their sessions and starts one.
 
-        Raises WrongPassword or WeakPassword.
+        A wrong present password counts as a failed log-in. Raises WrongPassword or WeakPassword.
         """
-        check_password(new, "/new_password")
-        stored = self._database.read(principal.tenant, _FOUND, {"user": principal.user})
-        if not self._passwords.verify(stored[0]["password_hash"] if stored else None, old):
-            raise WrongPassword("The present password is another one.", field="/old_password")
-        hashed = self._passwords.hash(new)
+        check_password(new, "/new_password", about=self.about(principal.tenant, principal.user))
+        stored = self._stored(principal.tenant, principal.user)
+        right = self._passwords.verify(stored, old)
+        hashed = self._passwords.hash(new) if right else ""
+        tokens = None
         with self._database.transaction(principal.tenant) as transaction:
-            self._set(transaction, principal.user, hashed)
-            return self._sessions.start(transaction, principal.user)
+            verdict = self._lockouts.judge(transaction, principal.user, right=right)
+            if verdict.allowed:
+                self._set(transaction, principal.user, hashed)
+                tokens = self._sessions.start(transaction, principal.user, client)
+        if tokens is None:
+            self._security.note_later(principal.tenant, principal.user, verdict.told, client)
+            raise WrongPassword("The present password is another one.", field="/old_password")
+        actor = stream_name("user", principal.user)
+        self._security.note(principal.tenant, principal.user, (*verdict.told, PasswordSet()), actor, client)
+        return tokens
 
-    def set(self, tenant: UUID, user: UUID, password: str, *, checked: bool = True) -> None:
-        """Gives a user another password, and ends their sessions. Raises NotFound or WeakPassword."""
+    def set(self, tenant: UUID, user: UUID, password: str, actor: str, client: Client, *, checked: bool = True) -> None:
+        """Gives a user another password, ends their sessions and a lock. Raises NotFound or WeakPassword."""
         if checked:
-            check_password(password, "/password")
+            check_password(password, "/password", about=self.about(tenant, user))
         hashed = self._passwords.hash(password)
         with self._database.transaction(tenant) as transaction:
+            forgiven = self._lockouts.forgive(transaction, user)
             self._set(transaction, user, hashed)
+        self._security.note(tenant, user, (*forgiven.told, PasswordSet()), actor, client)
 
-    def set_first(self, tenant: UUID, user: UUID, password: str) -> None:
+    def set_first(self, tenant: UUID, user: UUID, password: str, actor: str, client: Client) -> None:
         """Gives a new user a password, of any length; one who has one keeps it, so that this can be repeated."""
         hashed = self._passwords.hash(password)
         with self._database.transaction(tenant) as transaction:
-            transaction.execute(_KEEP + "DO NOTHING", {"user": user, "hash": hashed})
+            made = transaction.execute(_KEEP + "DO NOTHING RETURNING 1", {"user": user, "hash": hashed})
+        if made:
+            self._security.note(tenant, user, (PasswordSet(),), actor, client)
+
+    def unlock(self, tenant: UUID, user: UUID, actor: str, client: Client) -> None:
+        """Ends a lock before its time; where there is none it does nothing. Raises NotFound."""
+        with self._database.transaction(tenant) as transaction:
+            forgiven = self._lockouts.forgive(transaction, user)
+            _check_known(transaction, user)
+        events = forgiven.told if forgiven.allowed else (*forgiven.told, Unlocked())
+        self._security.note(tenant, user, events, actor, client)
+
+    def end_sessions(self, tenant: UUID, user: UUID, actor: str, client: Client) -> None:
+        """Ends all sessions of a user. Raises NotFound."""
+        with self._database.transaction(tenant) as transaction:
+            _check_known(transaction, user)
+            self._sessions.end_all(transaction, user)
+        self._security.note(tenant, user, (SessionsEnded(),), actor, client)
+
+    def about(self, tenant: UUID, user: UUID) -> list[str]:
+        """What is known of a user, and must be no part of their password. Raises NotFound."""
+        state = present(ENTITIES["user"], self._store.stream(tenant, stream_name("user", user))).state
+        if not isinstance(state, User):
+            raise NotFound("There is no such user.")
+        personal = state.personal
+        named = [personal.first_name, personal.last_name, personal.email] if isinstance(personal, UserPersonal) else []
+        profile = self._tenancy.profile(tenant)
+        return [each for each in (*named, profile.name, profile.subdomain) if each]
 
     def _user(self, tenant: TenantProfile | None, email: str) -> UUID | None:
         claim = Claim("user.email", email.casefold())
@@ -112,19 +182,41 @@ class Credentials:
         holder = self._store.holders(tenant.id, (claim,)).get(claim)
         return stream_subject(holder)[1] if holder else None
 
-    def _stored(self, tenant: TenantProfile | None, user: UUID | None) -> str | None:
+    def _stored(self, tenant: UUID, user: UUID | None) -> str | None:
         """The stored password of an active user. It is asked for even where there is nobody, for the time it takes."""
-        rows = self._database.read(tenant.id if tenant else uuid4(), _FOUND, {"user": user or uuid4()})
+        rows = self._database.read(tenant, _FOUND, {"user": user or uuid4()})
         return rows[0]["password_hash"] if rows else None
 
+    def _let_in(
+        self, transaction: Transaction, user: UUID, stored: str, client: Client
+    ) -> tuple[Tokens, list[AccessEvent]]:
+        """A session, unless the password or the user's activity have changed meanwhile. Raises WrongCredentials."""
+        if not transaction.execute(_STILL, {"user": user, "old": stored}):
+            raise WrongCredentials(_WRONG)
+        try:
+            tokens = self._sessions.start(transaction, user, client)
+        except RevokedToken:
+            raise WrongCredentials(_WRONG) from None
+        session = RefreshToken.read(tokens.refresh_token).session
+        return tokens, self._security.logged_in(transaction, user, session)
+
+    def _renew(self, tenant: UUID, user: UUID, stored: str, password: str) -> None:
+        newer = self._passwords.hash(password)
+        with self._database.transaction(tenant) as transaction:
+            transaction.execute(_RENEW, {"user": user, "old": stored, "new": newer})
+
     def _set(self, transaction: Transaction, user: UUID, hashed: str) -> None:
-        known = transaction.execute(
-            "SELECT 1 FROM principals WHERE tenant_id = %(tenant)s AND user_id = %(user)s FOR UPDATE", {"user": user}
-        )
-        if not known:
-            raise NotFound("There is no such user.")
+        _check_known(transaction, user)
         transaction.execute(
             _KEEP + "DO UPDATE SET password_hash = excluded.password_hash, changed_at = excluded.changed_at",
             {"user": user, "hash": hashed},
         )
         self._sessions.end_all(transaction, user)
+
+
+def _check_known(transaction: Transaction, user: UUID) -> None:
+    """Holds on to a user's rights. Raises NotFound."""
+    if not transaction.execute(
+        "SELECT 1 FROM principals WHERE tenant_id = %(tenant)s AND user_id = %(user)s FOR UPDATE", {"user": user}
+    ):
+        raise NotFound("There is no such user.")

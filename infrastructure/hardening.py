@@ -30,6 +30,9 @@ def weaknesses(settings: "Settings") -> list[str]:
 def _guessable(settings: "Settings") -> Iterator[str]:
     if is_guessable(settings.jwt_secret.get_secret_value()):
         yield "JWT_SECRET: can be guessed; make one with: openssl rand -base64 48"
+    previous = settings.jwt_secret_previous
+    if previous is not None and is_guessable(previous.get_secret_value()):
+        yield "JWT_SECRET_PREVIOUS: can be guessed, and still opens the API; leave it out"
     # 32 random bytes are nearly all different; typed ones and counters aren't random.
     key = settings.master_key_bytes
     if len(set(key)) < 20 or key == bytes(sorted(key)):

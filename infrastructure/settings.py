@@ -85,9 +85,20 @@ class Settings(BaseSettings):
     """Without it, the audit trail is kept in PostgreSQL."""
 
     jwt_secret: SecretStr
+    jwt_secret_previous: SecretStr | None = None
+    """What signed access tokens until a moment ago: they stay valid while it is set."""
     master_key: SecretStr
     default_tenant: str | None = None
     """A subdomain: whose log-in it is where none is named."""
+
+    log_in_failures: int = Field(5, ge=1)
+    """Failed log-ins in a row that lock an account."""
+    lockout_seconds: int = Field(900, ge=1)
+    """How long a lock lasts, and after which time failures are forgotten."""
+    refresh_grace_seconds: float = Field(10.0, ge=0)
+    """How long a refresh token that was used gives the same new one again: for parallel requests and lost answers."""
+    security_events_per_hour: int = Field(60, ge=1)
+    """Log-ins, ended sessions and refused requests of one user that become events: of each so many in an hour."""
 
     api_processes: int = Field(1, ge=1)
     api_threads: int = Field(16, ge=1)
@@ -126,10 +137,10 @@ class Settings(BaseSettings):
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
-    @field_validator("jwt_secret")
+    @field_validator("jwt_secret", "jwt_secret_previous")
     @classmethod
-    def _long_enough(cls, value: SecretStr) -> SecretStr:
-        if len(value.get_secret_value()) < 32:
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < 32:
             raise ValueError("must be at least 32 characters long")
         return value
 

@@ -1,10 +1,12 @@
 """Tokens: short-lived signed ones that open the API, and opaque ones that renew them."""
 
+import hmac
 import secrets
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from typing import Any
 from uuid import UUID
 
 import jwt
@@ -21,13 +23,26 @@ _AUDIENCE = "clientforge-api"
 _CLAIMS = ("iss", "aud", "sub", "tenant", "session", "stamp", "exp", "nbf", "iat", "jti")
 _CLOCK_SKEW = timedelta(seconds=5)
 _SECRET_BYTES = 32
+_FAMILY_BYTES = 16
 _KEPT = 10_000
 
 
 class InvalidToken(Refused):
-    """The request carries no valid token."""
+    """The token is none of ours, or isn't whole."""
 
     code = "invalid_token"
+
+
+class ExpiredToken(Refused):
+    """The token is ours, and its time is over."""
+
+    code = "expired_token"
+
+
+class RevokedToken(Refused):
+    """The token is ours, but its session was ended, or its bearer's rights have changed."""
+
+    code = "revoked_token"
 
 
 class Claims(Struct, frozen=True, kw_only=True):
@@ -40,10 +55,15 @@ class Claims(Struct, frozen=True, kw_only=True):
 
 
 class AccessTokens:
-    """Makes and reads access tokens: JWT (RFC 7519), HMAC-SHA-256 and nothing else."""
+    """Makes and reads access tokens: JWT (RFC 7519), HMAC-SHA-256 and nothing else.
 
-    def __init__(self, secret: str) -> None:
+    Signs with `secret`, and reads also what `previous` has signed: so a secret is replaced with nobody logged out.
+    """
+
+    def __init__(self, secret: str, previous: str | None = None) -> None:
         self._secret = secret.encode()
+        self._key_id = key_id(self._secret)
+        self._secrets = {key_id(each): each for each in (previous.encode() if previous else b"", self._secret) if each}
         self._verified: dict[str, tuple[float, Claims]] = {}
 
     def issue(self, claims: Claims, *, now: datetime | None = None) -> str:
@@ -61,24 +81,24 @@ class AccessTokens:
             "iat": now,
             "jti": str(uuid7()),
         }
-        return jwt.encode(said, self._secret, algorithm=_ALGORITHM)
+        return jwt.encode(said, self._secret, algorithm=_ALGORITHM, headers={"kid": self._key_id})
 
     def read(self, token: str) -> Claims:
-        """What a token says. Raises InvalidToken when it is not ours, altered, early or over.
+        """What a token says. Raises InvalidToken when it is not ours, altered or early, ExpiredToken when it is over.
 
         A token that was verified once is known until it expires: verifying costs more than a round trip.
         """
         expires, claims = self._verified.get(token) or self._verify(token)
         if expires <= time.time():
             self._verified.pop(token, None)
-            raise InvalidToken("This access token has expired: refresh it.")
+            raise ExpiredToken("This access token has expired: refresh it.")
         return claims
 
     def _verify(self, token: str) -> tuple[float, Claims]:
         try:
             said = jwt.decode(
                 token,
-                self._secret,
+                self._secret_of(jwt.get_unverified_header(token)),
                 algorithms=[_ALGORITHM],
                 issuer=_ISSUER,
                 audience=_AUDIENCE,
@@ -99,9 +119,24 @@ class AccessTokens:
         self._verified[token] = verified
         return verified
 
+    def _secret_of(self, header: dict[str, Any]) -> bytes:
+        """The secret that a header names. Raises InvalidToken for one with anything but what we write."""
+        secret = self._secrets.get(str(header.get("kid")))
+        if secret is None or header != {"alg": _ALGORITHM, "typ": "JWT", "kid": header["kid"]}:
+            raise InvalidToken("This is not a valid access token.")
+        return secret
+
+
+def key_id(secret: bytes) -> str:
+    """What tokens call a secret: nothing of it can be learnt from that."""
+    return urlsafe_b64encode(hmac.digest(secret, b"clientforge key id", sha256)[:9]).decode()
+
 
 class RefreshToken(Struct, frozen=True, kw_only=True):
-    """What renews a session, once. It says its tenant and session, since nothing is looked up without a tenant."""
+    """What renews a session, once. It says its tenant and session, since nothing is looked up without a tenant.
+
+    The first half of its secret is that of all tokens of the session: only who had one can have an old one.
+    """
 
     tenant: UUID
     session: UUID
@@ -123,6 +158,11 @@ class RefreshToken(Struct, frozen=True, kw_only=True):
             raise InvalidToken("This is not a valid refresh token.")
         return cls(tenant=UUID(bytes=raw[:16]), session=UUID(bytes=raw[16:32]), secret=raw[32:])
 
+    def successor(self, salt: bytes) -> "RefreshToken":
+        """The next token of the session. Who has this one and the salt makes the same one again; nobody else can."""
+        changing = hmac.digest(self.secret, salt, sha256)[: _SECRET_BYTES - _FAMILY_BYTES]
+        return RefreshToken(tenant=self.tenant, session=self.session, secret=self.secret[:_FAMILY_BYTES] + changing)
+
     @property
     def text(self) -> str:
         """As clients carry it."""
@@ -132,3 +172,8 @@ class RefreshToken(Struct, frozen=True, kw_only=True):
     def digest(self) -> bytes:
         """What is stored of it. Its secret is random enough to need no salt."""
         return sha256(self.secret).digest()
+
+    @property
+    def family(self) -> bytes:
+        """What is stored of the half that all tokens of the session have in common."""
+        return sha256(self.secret[:_FAMILY_BYTES]).digest()

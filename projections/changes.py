@@ -9,7 +9,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from application.catalogue import ENTITIES
+from application.catalogue import evolved, is_journal
 from application.recording import Recorded
 
 Prior = Callable[[Sequence[str], int], Mapping[str, Sequence[Recorded]]]
@@ -25,7 +25,7 @@ class Change(Struct, frozen=True, kw_only=True):
 
 
 class Story(Struct, frozen=True, kw_only=True):
-    """All events of one touched stream up to the batch's end, and the state that they make."""
+    """All events of one touched stream up to the batch's end (of a journal: the batch's own), and their state."""
 
     stream: str
     events: Sequence[Recorded]
@@ -70,13 +70,13 @@ def folded(tenant: UUID, after: int, events: Sequence[Recorded], prior: Prior) -
     touched: dict[str, list[Recorded]] = {}
     for recorded in events:
         touched.setdefault(recorded.stream, []).append(recorded)
-    old = [stream for stream, new in touched.items() if new[0].version > 1]
+    old = [stream for stream, new in touched.items() if new[0].version > 1 and not is_journal(stream)]
     history = prior(old, after) if old else {}
     states = {stream: _state(history.get(stream, ())) for stream in touched}
     changes = []
     for recorded in events:
         before = states[recorded.stream]
-        after_it = ENTITIES[recorded.entity].evolve(before, recorded.event)
+        after_it = evolved(recorded.entity, before, recorded.event)
         states[recorded.stream] = after_it
         changes.append(Change(recorded=recorded, before=before, after=after_it))
     stories = {
@@ -95,5 +95,5 @@ def folded(tenant: UUID, after: int, events: Sequence[Recorded], prior: Prior) -
 def _state(events: Sequence[Recorded]) -> Any:
     state = None
     for recorded in events:
-        state = ENTITIES[recorded.entity].evolve(state, recorded.event)
+        state = evolved(recorded.entity, state, recorded.event)
     return state

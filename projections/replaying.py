@@ -6,7 +6,7 @@ from itertools import takewhile
 from typing import Any, Protocol
 from uuid import UUID
 
-from application.catalogue import ENTITIES
+from application.catalogue import evolved, is_journal
 from application.ports import EventStore
 from application.recording import Recorded
 from projections.audit.trail import AuditEntry, KeyReader, audit_documents, opened
@@ -57,7 +57,8 @@ class _Records:
         """The next page, each event with its record before and after."""
         start = page[0].position - 1 if page else 0
         first = {each.stream: each.version for each in reversed(page)}
-        self._recall({each for each, version in first.items() if version > 1} - self._states.keys(), start)
+        old = {each for each, version in first.items() if version > 1 and not is_journal(each)}
+        self._recall(old - self._states.keys(), start)
         changes = [self._change(recorded) for recorded in page]
         while len(self._states) > self._kept:
             self._states.popitem(last=False)
@@ -76,6 +77,6 @@ class _Records:
 
     def _change(self, recorded: Recorded) -> Change:
         before = self._states.pop(recorded.stream, None)
-        after = ENTITIES[recorded.entity].evolve(before, recorded.event)
+        after = evolved(recorded.entity, before, recorded.event)
         self._states[recorded.stream] = after
         return Change(recorded=recorded, before=before, after=after)

@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
+from application.catalogue import is_journal
 from domain.kernel import NotFound
 from projections.changes import Batch, Change
 from projections.differences import FieldChange, differences
@@ -42,14 +43,15 @@ class Timeline:
     tables: Sequence[str] = ("timeline_events", "timelines")
 
     def project(self, rows: Rows, batch: Batch) -> None:
-        """Adds the batch's events; those that are there stay as they are."""
-        if not batch.changes:
+        """Adds the batch's events; those that are there stay as they are. Journals are the audit's alone."""
+        told = [change for change in batch.changes if not is_journal(change.recorded.stream)]
+        if not told:
             return
-        happenings = [_happening(change) for change in batch.changes]
+        happenings = [_happening(change) for change in told]
         columns = {name: [getattr(each, name) for each in happenings] for name in Happening.__struct_fields__}
         columns["changed"] = [msgspec.json.encode(each.changed).decode() for each in happenings]
         rows.execute(_ADD_EVENTS, columns)
-        shown = [(*about, change.recorded.position) for change in batch.changes for about in _shown_on(change)]
+        shown = [(*about, change.recorded.position) for change in told for about in _shown_on(change)]
         entities, ids, positions = zip(*shown, strict=True)
         rows.execute(_ADD_PLACES, {"entity": list(entities), "id": list(ids), "position": list(positions)})
 

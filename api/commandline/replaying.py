@@ -66,7 +66,7 @@ def replay_command(
 
 def _checked(stream: str | None) -> str | None:
     from api.commandline.failures import WrongUsage
-    from application.catalogue import ENTITIES
+    from application.catalogue import ENTITIES, JOURNALS
     from application.recording import stream_subject
 
     if stream is None:
@@ -75,8 +75,8 @@ def _checked(stream: str | None) -> str | None:
         entity, _ = stream_subject(stream)
     except ValueError:
         entity = ""
-    if entity not in ENTITIES:
-        kinds = ", ".join(sorted(ENTITIES))
+    if entity not in {*ENTITIES, *JOURNALS}:
+        kinds = ", ".join(sorted([*ENTITIES, *JOURNALS]))
         raise WrongUsage(f"'{stream}' names no record: that would be its kind ({kinds}), a hyphen and its id.")
     return stream
 

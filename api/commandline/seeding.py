@@ -82,19 +82,20 @@ def seed_admin(
 ) -> Seeded:
     """Makes an admin who can log in, unless that user is there. Raises a Refused, or CommandFailed in production."""
     from infrastructure.passwords import check_password
+    from infrastructure.sessions import Client
 
     if password is None and built.settings.environment == "production":
         raise CommandFailed(
             f"With ENVIRONMENT=production the default password is refused: give one by {PASSWORD_VARIABLE} or --ask."
         )
     if password is not None:
-        check_password(password, "/password")
+        check_password(password, "/password", about=(email, tenant.name, tenant.subdomain))
     seeded = _user(built, tenant, email)
-    credentials = _credentials(built)
+    credentials, client = _credentials(built), Client()
     if reset:
-        credentials.set(tenant.id, seeded.user, password or PASSWORD, checked=False)
+        credentials.set(tenant.id, seeded.user, password or PASSWORD, "cli", client, checked=False)
     else:
-        credentials.set_first(tenant.id, seeded.user, password or PASSWORD)
+        credentials.set_first(tenant.id, seeded.user, password or PASSWORD, "cli", client)
     return seeded
 
 
@@ -157,8 +158,10 @@ def _user(built: "Application", tenant: "TenantProfile", email: str) -> Seeded:
 def _credentials(built: "Application") -> "Credentials":
     from infrastructure.credentials import Credentials
     from infrastructure.passwords import Passwords
+    from infrastructure.security_log import SecurityLog
     from infrastructure.sessions import Sessions
     from infrastructure.tokens import AccessTokens
 
     sessions = Sessions(built.database, AccessTokens(built.settings.jwt_secret.get_secret_value()))
-    return Credentials(built.database, built.store, built.tenancy, sessions, Passwords())
+    security = SecurityLog(built.database, built.store, built.announcements)
+    return Credentials(built.database, built.store, built.tenancy, sessions, Passwords(), security)

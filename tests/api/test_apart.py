@@ -14,8 +14,9 @@ GUARDED = [each for each in OPERATIONS if not each.public]
 
 @pytest.fixture(scope="module")
 def theirs(rival) -> dict[str, str]:
-    """A record of each kind that belongs to the rival."""
-    return {kind.path: rival.admin.makes(f"/{kind.path}", body_of(kind)) for kind in KINDS}
+    """A record of each kind that belongs to the rival, and a session of theirs."""
+    records = {kind.path: rival.admin.makes(f"/{kind.path}", body_of(kind)) for kind in KINDS}
+    return {**records, "auth": rival.admin.get("/auth/sessions").json()["items"][0]["id"]}
 
 
 def address(operation: Operation, record: str) -> str:

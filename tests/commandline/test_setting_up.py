@@ -53,7 +53,7 @@ def test_the_first_admin_gets_the_published_password_once_and_is_told_to_change_
     assert "Made the admin admin@clientforge.local" in done(first)
     assert "CHANGE IT NOW" in first.stderr
     assert "is there already" in done(again)
-    assert len(done(run("events", "replay", "--tenant", "acme", "--format", "ndjson")).splitlines()) == 2
+    assert len(done(run("events", "replay", "--tenant", "acme", "--format", "ndjson")).splitlines()) == 3
 
 
 def test_production_refuses_the_published_password(run: Run):

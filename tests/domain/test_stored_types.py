@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from msgspec import structs
 
-from application.catalogue import ENTITIES, EVENT_TYPES
+from application.catalogue import ENTITIES, EVENT_TYPES, JOURNALS
 from application.recording import Entry, Mapper, Metadata
 from application.upcasting import UPCASTERS, upcast
 from domain.kernel import Erased, Personal, Sealed
@@ -18,7 +18,8 @@ from tests.domain.golden_files import FOLDER, cases, told, written
 from tests.domain.specification import ENTITY_OF, commands_of, id_of
 
 MAPPER = Mapper(EVENT_TYPES)
-EVENTS = [each for entity in ENTITIES.values() for each in entity.events]
+KINDS = {**{name: entity.events for name, entity in ENTITIES.items()}, **JOURNALS}
+EVENTS = [each for events in KINDS.values() for each in events]
 ALL_CASES = [case for each in EVENTS for case in cases(each)]
 
 
@@ -59,7 +60,7 @@ def test_stored_names_are_unique():
 @pytest.mark.parametrize("event_type", EVENTS)
 def test_a_stored_name_says_entity_fact_and_version(event_type):
     assert re.fullmatch(r"[a-z_]+\.[a-z_]+\.v\d+", event_type.TYPE)
-    (entity,) = [name for name, each in ENTITIES.items() if event_type in each.events]
+    (entity,) = [name for name, events in KINDS.items() if event_type in events]
     assert event_type.TYPE.startswith(f"{entity}.")
 
 

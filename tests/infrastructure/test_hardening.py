@@ -33,6 +33,7 @@ def test_production_starts_with_strong_secrets():
         ({"jwt_secret": "change-me-change-me-change-me-change-me"}, "JWT_SECRET"),
         ({"jwt_secret": "12" * 32}, "JWT_SECRET"),
         ({"jwt_secret": "too short"}, "JWT_SECRET"),
+        ({"jwt_secret_previous": "b" * 64}, "JWT_SECRET_PREVIOUS"),
         ({"master_key": base64.b64encode(bytes(32)).decode()}, "MASTER_KEY"),
         ({"master_key": base64.b64encode(bytes(range(32))).decode()}, "MASTER_KEY"),
         ({"database_url": "postgresql://clientforge_app@db/clientforge"}, "DATABASE_URL"),

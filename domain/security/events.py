@@ -1,0 +1,89 @@
+"""What happens to a user's access: a journal of facts beside the user's own record, one stream per user.
+
+None of it holds a password, a token or an address that was tried. The client's address is in the metadata, sealed.
+A failed log-in is told of the user whom it was tried for, who is its actor too: nobody else is known.
+`missed` counts the events of the same kind that were left out since the one before: a user's hour has a limit.
+"""
+
+from typing import ClassVar
+from uuid import UUID
+
+from domain.kernel import Event
+
+
+class LoggedIn(Event, frozen=True, kw_only=True):
+    """A user logged in with their password."""
+
+    TYPE: ClassVar[str] = "access.logged_in.v1"
+    session: UUID
+    missed: int = 0
+
+
+class LogInsFailed(Event, frozen=True, kw_only=True):
+    """Log-ins failed, fewer than lock the account; told when they are over, all at once."""
+
+    TYPE: ClassVar[str] = "access.log_ins_failed.v1"
+    count: int
+
+
+class Locked(Event, frozen=True, kw_only=True):
+    """So many log-ins failed that no password counts for some seconds, not even the right one."""
+
+    TYPE: ClassVar[str] = "access.locked.v1"
+    failures: int
+    seconds: int
+
+
+class Unlocked(Event, frozen=True, kw_only=True):
+    """An admin ended a lock before its time."""
+
+    TYPE: ClassVar[str] = "access.unlocked.v1"
+
+
+class PasswordSet(Event, frozen=True, kw_only=True):
+    """A user has another password, and their sessions are over; the actor is who set it."""
+
+    TYPE: ClassVar[str] = "access.password_set.v1"
+
+
+class SessionEnded(Event, frozen=True, kw_only=True):
+    """One session ended by logging out or from the list of sessions."""
+
+    TYPE: ClassVar[str] = "access.session_ended.v1"
+    session: UUID
+    missed: int = 0
+
+
+class SessionsEnded(Event, frozen=True, kw_only=True):
+    """An admin ended all sessions of a user."""
+
+    TYPE: ClassVar[str] = "access.sessions_ended.v1"
+
+
+class RefreshTokenReused(Event, frozen=True, kw_only=True):
+    """A refresh token came back that had been used up: somebody has a copy, so its session ended."""
+
+    TYPE: ClassVar[str] = "access.refresh_token_reused.v1"
+    session: UUID
+    missed: int = 0
+
+
+class RequestForbidden(Event, frozen=True, kw_only=True):
+    """A user asked for what their role may not do; `operation` is its name in the API's description."""
+
+    TYPE: ClassVar[str] = "access.request_forbidden.v1"
+    operation: str
+    missed: int = 0
+
+
+AccessEvent = (
+    LoggedIn
+    | LogInsFailed
+    | Locked
+    | Unlocked
+    | PasswordSet
+    | SessionEnded
+    | SessionsEnded
+    | RefreshTokenReused
+    | RequestForbidden
+)
