@@ -13,13 +13,15 @@ from tests.journeys.system import EMAIL, PASSWORD, System, environment, running
 SCHEMA = schemathesis.openapi.from_dict(dict(document(OPERATIONS, PREFIX)))
 ROUTES = [(each.method, PREFIX + each.path.replace("{id:uuid}", "{id}")) for each in OPERATIONS]
 WHO = ("anonymous", "viewer", "admin")
-EXAMPLES = 6
+EXAMPLES = 3
 
 
 @pytest.fixture(scope="module")
 def system(copied_urls, redis_url, elasticsearch_url, mongodb_url, tmp_path_factory):
     """The running system, with a tenant that these tests may do anything to."""
     variables = environment(copied_urls, redis_url, elasticsearch_url, mongodb_url)
+    # Generated positions lie in the future, and are waited for.
+    variables["READ_YOUR_WRITES_SECONDS"] = "0.02"
     with running(variables, tmp_path_factory.mktemp("fuzzing")) as system:
         system.run("tenant", "create", "Fuzzy Inc.", "--subdomain", "fuzzy", "--max-users", "0")
         system.run("seed", "admin", "--tenant", "fuzzy", "--email", EMAIL, "--password", PASSWORD)
