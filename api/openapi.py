@@ -60,7 +60,7 @@ def refusals_of(operation: Operation) -> list[type[Refused]]:
     found: list[type[Refused]] = (
         [] if operation.public else [NotAuthenticated, InvalidToken, ExpiredToken, RevokedToken]
     )
-    if operation.permission is not None:
+    if operation.permission is not None or operation.by_person:
         found.append(Forbidden)
     if operation.body is not None:
         found += [MalformedJson]
