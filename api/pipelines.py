@@ -20,7 +20,7 @@ RECORDS = Records(
     edit=EditPipeline,
     archive=ArchivePipeline,
     restore=RestorePipeline,
-    refuses=(DefaultPipelineNeeded,),
+    archive_refuses=(DefaultPipelineNeeded,),
     example={
         "name": "Renewals",
         "stages": [

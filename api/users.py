@@ -11,6 +11,7 @@ from api.operations import Call, Operation, Reply
 from api.records import Records
 from application.handling import Outcome, TooDeep
 from domain.identity.commands import ActivateUser, ChangeUserRole, CreateUser, DeactivateUser, EditUser
+from domain.identity.staff import LastAdmin
 from domain.kernel import HierarchyCycle, NotFound, PersonalDataErased
 from infrastructure.passwords import WeakPassword, check_password
 from projections.identity.directory import USERS, UserRow
@@ -25,6 +26,7 @@ RECORDS = Records(
     archive=DeactivateUser,
     restore=ActivateUser,
     refuses=(HierarchyCycle, TooDeep, PersonalDataErased),
+    archive_refuses=(LastAdmin,),
     example={
         "first_name": "Grace",
         "last_name": "Hopper",
@@ -106,8 +108,8 @@ _CREATE, *_OTHERS = RECORDS.operations()
 OPERATIONS: list[Operation] = [
     structs.replace(_CREATE, run=create, body=NewUser, hashes=True, refuses=(*_CREATE.refuses, WeakPassword)),
     *_OTHERS,
-    RECORDS.verb("role", ChangeUserRole, example={"role": "manager"}),
-    RECORDS.verb("deactivate", DeactivateUser),
+    RECORDS.verb("role", ChangeUserRole, example={"role": "manager"}, refuses=(LastAdmin,)),
+    RECORDS.verb("deactivate", DeactivateUser, refuses=(LastAdmin,)),
     RECORDS.verb("activate", ActivateUser),
     Operation(
         method="POST",

@@ -20,11 +20,13 @@ from application.ports import (
     GuardConflict,
     Idempotency,
     IdempotencyConflict,
+    LastAdminConflict,
     PrincipalChange,
     StreamChange,
     VersionConflict,
 )
 from application.recording import Metadata, Recorded, stream_name, stream_subject
+from domain.identity.staff import LastAdmin
 from domain.kernel import (
     Claim,
     Command,
@@ -206,6 +208,8 @@ class Handler:
                 appended = self._store.append(sender.tenant, append)
         except ClaimConflict as conflict:
             raise taken(conflict, command) from conflict
+        except LastAdminConflict as conflict:
+            raise LastAdmin from conflict
         self._announcements.appended(sender.tenant, sender.actor, appended.position)
         return _outcome(appended.versions, appended.position)
 

@@ -118,6 +118,10 @@ class IdempotencyConflict(Conflict):
     """The idempotency key was used for another request."""
 
 
+class LastAdminConflict(Conflict):
+    """The tenant has an active admin, and would have none any more."""
+
+
 class EventStore(Protocol):
     """The tenants' logs.
 
