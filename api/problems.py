@@ -52,6 +52,7 @@ STATUS: Mapping[type[Refused], int] = {
     deals.DealNotClosed: 409,
     pipelines.DefaultPipelineNeeded: 409,
     staff.LastAdmin: 409,
+    staff.TooManyUsers: 409,
     handling.VersionMismatch: 412,
     refusals.TooLarge: 413,
     refusals.UnsupportedMediaType: 415,

@@ -11,6 +11,7 @@ from uuid_utils.compat import uuid7
 
 from application.catalogue import ENTITIES, Entity
 from application.completing import complete
+from application.platform import user_limit
 from application.ports import (
     Announcements,
     Append,
@@ -23,10 +24,11 @@ from application.ports import (
     LastAdminConflict,
     PrincipalChange,
     StreamChange,
+    UserLimitConflict,
     VersionConflict,
 )
 from application.recording import Metadata, Recorded, stream_name, stream_subject
-from domain.identity.staff import LastAdmin
+from domain.identity.staff import LastAdmin, TooManyUsers
 from domain.kernel import (
     Claim,
     Command,
@@ -112,11 +114,15 @@ class Present(Struct, frozen=True, kw_only=True):
 
 
 class Decision(Struct, frozen=True, kw_only=True):
-    """What a command decided, ready to be appended; no events where nothing changes."""
+    """What a command decided, ready to be appended; no events where nothing changes.
+
+    `joins` says that it makes somebody an active user who wasn't.
+    """
 
     change: StreamChange
     guards: tuple[Guard, ...]
     principal: PrincipalChange | None
+    joins: bool
     state: Any
 
 
@@ -200,6 +206,7 @@ class Handler:
             changes=(decision.change,),
             guards=decision.guards,
             principals=(decision.principal,) if decision.principal else (),
+            most_users=user_limit(self._store, sender.tenant) if decision.joins else None,
             idempotency=idempotency,
             address=sender.address,
         )
@@ -210,6 +217,8 @@ class Handler:
             raise taken(conflict, command) from conflict
         except LastAdminConflict as conflict:
             raise LastAdmin from conflict
+        except UserLimitConflict as conflict:
+            raise TooManyUsers(conflict.limit) from conflict
         self._announcements.appended(sender.tenant, sender.actor, appended.position)
         return _outcome(appended.versions, appended.position)
 
@@ -251,11 +260,10 @@ def decided(
         after = entity.evolve(after, event)
     held = entity.claims(now.state) if now.state is not None else frozenset()
     wanted = entity.claims(after) if after is not None else frozenset()
-    principal = None
-    if entity.principal and after is not None:
-        principal = entity.principal(id, after)
-        if now.state is not None and principal == entity.principal(id, now.state):
-            principal = None
+    was = entity.principal(id, now.state) if entity.principal and now.state is not None else None
+    principal = entity.principal(id, after) if entity.principal and after is not None else None
+    if principal == was:
+        principal = None
     return Decision(
         change=StreamChange(
             stream=stream_name(entity.name, id),
@@ -267,6 +275,7 @@ def decided(
         ),
         guards=guards,
         principal=principal,
+        joins=bool(principal and principal.active and not (was and was.active)),
         state=after,
     )
 

@@ -63,6 +63,8 @@ class Append(Struct, frozen=True, kw_only=True):
     changes: tuple[StreamChange, ...]
     guards: tuple[Guard, ...] = ()
     principals: tuple[PrincipalChange, ...] = ()
+    most_users: int | None = None
+    """How many users may be active in the tenant when this is stored; only what makes one active needs to say."""
     idempotency: Idempotency | None = None
     address: str | None = None
     """The client's address in the clear; the store seals it under the actor's key, or drops it without one."""
@@ -120,6 +122,14 @@ class IdempotencyConflict(Conflict):
 
 class LastAdminConflict(Conflict):
     """The tenant has an active admin, and would have none any more."""
+
+
+class UserLimitConflict(Conflict):
+    """More users would be active than the append's `most_users`."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"more than {limit} users would be active", limit=limit)
+        self.limit = limit
 
 
 class EventStore(Protocol):

@@ -6,10 +6,10 @@ from uuid import UUID
 from msgspec import Struct
 from uuid_utils.compat import uuid7
 
-from application.catalogue import ENTITIES
-from application.handling import Handler, Sender, present
+from application.handling import Handler, Sender
+from application.platform import PLATFORM, tenant_state
 from application.ports import EventStore
-from application.recording import stream_name, stream_subject
+from application.recording import stream_subject
 from domain.kernel import Claim, NotFound
 from domain.permissions import HELD_BY, Role
 from domain.pipelines.commands import CreatePipeline
@@ -17,9 +17,6 @@ from domain.pipelines.commands import stages_for_new_tenants as stages
 from domain.tenants.commands import RegisterTenant
 from domain.tenants.events import Plan
 from domain.tenants.state import Tenant
-
-PLATFORM = UUID("00000000-0000-7000-8000-000000000000")
-"""The tenant whose log holds all tenants."""
 
 OPERATOR = HELD_BY[Role.ADMIN] | {"tenant:create", "tenant:manage"}
 """What the platform's own processes may do."""
@@ -74,10 +71,10 @@ class Tenancy:
 
     def profile(self, tenant: UUID) -> TenantProfile:
         """A tenant's profile. Raises NotFound."""
-        found = present(ENTITIES["tenant"], self._store.stream(PLATFORM, stream_name("tenant", tenant)))
-        if not isinstance(found.state, Tenant):
+        state = tenant_state(self._store, tenant)
+        if state is None:
             raise NotFound(f"There is no tenant {tenant}.")
-        return _profile(tenant, found.state)
+        return _profile(tenant, state)
 
     def all(self) -> Iterator[TenantProfile]:
         """All tenants, in the order in which they were registered."""

@@ -19,6 +19,7 @@ from application.ports import (
     GuardConflict,
     IdempotencyConflict,
     LastAdminConflict,
+    UserLimitConflict,
     VersionConflict,
 )
 from infrastructure.postgres import Connection
@@ -75,7 +76,7 @@ class AppendCall:
     def run(self, connection: Connection) -> dict[str, Any]:
         """Appends in one round trip: `last_position`, and `replayed` where that was asked for.
 
-        Raises psycopg's errors with the SQLSTATEs CF001 to CF007.
+        Raises psycopg's errors with the SQLSTATEs CF001 to CF008.
         """
         if len(self._streams) == 1 and len(self._keys) <= 1 and not self._others:
             return {"last_position": self._one(connection)}
@@ -155,6 +156,7 @@ _ARGUMENTS = {
     "subjects": "uuid[]",
     "wrapped_keys": "bytea[]",
     "principals": "jsonb",
+    "most_users": "integer",
     "source_streams": "text[]",
     "sources": "text[]",
     "actor": "text",
@@ -195,6 +197,8 @@ def conflict(error: psycopg.Error, append: Append) -> Exception:
             return KeyExists("a subject has a key already")
         case "CF007":
             return LastAdminConflict("the tenant's last active admin would be lost")
+        case "CF008":
+            return UserLimitConflict(detail["limit"])
         case _:
             return FutureEvent(
                 f"{detail['stream']} would have an event in the future", row=_row_of_event(append, detail["index"])

@@ -150,6 +150,7 @@ RETURN sha256(
 --   CF001 a stream has this version   CF002 a guarded stream has moved   CF003 a claim is held
 --   CF004 the idempotency key was used for another request               CF005 a subject has a key already
 --   CF006 an event would have happened in the future                     CF007 the last active admin would be lost
+--   CF008 more users would be active than may be
 -- DETAIL is JSON; `index` counts from 0 within the array that the conflict comes from.
 CREATE FUNCTION append_events(
     p_tenant uuid,
@@ -170,6 +171,7 @@ CREATE FUNCTION append_events(
     p_subjects uuid[],
     p_wrapped_keys bytea[],
     p_principals jsonb,
+    p_most_users integer,
     p_source_streams text[],
     p_sources text[],
     p_actor text,
@@ -312,6 +314,13 @@ BEGIN
         PERFORM FROM principals WHERE tenant_id = p_tenant AND role = 'admin' AND active LIMIT 1;
         IF v_has_admin AND NOT FOUND THEN
             RAISE EXCEPTION 'the last active admin would be lost' USING ERRCODE = 'CF007', DETAIL = '{}';
+        END IF;
+        IF p_most_users IS NOT NULL THEN
+            SELECT count(*) AS active INTO v_found FROM principals WHERE tenant_id = p_tenant AND active;
+            IF v_found.active > p_most_users THEN
+                RAISE EXCEPTION '% users would be active', v_found.active USING ERRCODE = 'CF008',
+                    DETAIL = json_build_object('limit', p_most_users);
+            END IF;
         END IF;
     END IF;
     IF p_source_streams IS NOT NULL THEN
