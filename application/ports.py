@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from application.recording import Metadata, Recorded
 from domain.kernel import Claim, Event
+from domain.permissions import Role
 
 
 class StreamChange(Struct, frozen=True, kw_only=True):
@@ -161,6 +162,9 @@ class EventStore(Protocol):
 
     def holders(self, tenant: UUID, claims: Collection[Claim]) -> dict[Claim, str]:
         """The streams that hold the given values."""
+
+    def active_users(self, tenant: UUID) -> dict[UUID, Role]:
+        """The tenant's active users with their roles, never behind the log."""
 
     def sources(self, tenant: UUID, streams: Collection[str]) -> dict[str, Mapping[str, str]]:
         """What each stream's last import row was, as StreamChange.source gave it."""

@@ -14,6 +14,7 @@ from msgspec import structs
 from application.ports import Append, Appended, Idempotency, IdempotencyConflict, KeyMissing, StreamChange
 from application.recording import Entry, Mapper, Metadata, Recorded, personal_subject, stream_subject
 from domain.kernel import Claim, Personal, Sealed
+from domain.permissions import Role
 from infrastructure.appending import AppendCall, conflict
 from infrastructure.keys import KEYS_OF, DataKey, KeyRing, Keys
 from infrastructure.postgres import Connection, Database, shared_database
@@ -126,6 +127,13 @@ class PostgresEventStore:
             for claim, digest in zip(wanted, hashes, strict=True)
             if (claim.purpose, digest) in held
         }
+
+    def active_users(self, tenant: UUID) -> dict[UUID, Role]:
+        """The tenant's active users with their roles."""
+        rows = self._database.read(
+            tenant, "SELECT user_id, role FROM principals WHERE tenant_id = %(tenant)s AND active"
+        )
+        return {row["user_id"]: Role(row["role"]) for row in rows}
 
     def sources(self, tenant: UUID, streams: Collection[str]) -> dict[str, Mapping[str, str]]:
         """What each stream's last import row was."""
