@@ -14,7 +14,7 @@ from domain.kernel import Claim, NotFound
 from domain.permissions import HELD_BY, Role
 from domain.pipelines.commands import CreatePipeline
 from domain.pipelines.commands import stages_for_new_tenants as stages
-from domain.tenants.commands import RegisterTenant
+from domain.tenants.commands import EditTenant, RegisterTenant
 from domain.tenants.events import Plan
 from domain.tenants.state import Tenant
 
@@ -25,7 +25,7 @@ _PAGE = 1000
 
 
 class TenantProfile(Struct, frozen=True, kw_only=True):
-    """What requests need to know of a tenant. `time_zone` is an IANA name."""
+    """What requests need to know of a tenant. `time_zone` is an IANA name; a `max_users` of None sets no limit."""
 
     id: UUID
     name: str
@@ -33,6 +33,7 @@ class TenantProfile(Struct, frozen=True, kw_only=True):
     time_zone: str
     active: bool
     plan: Plan
+    max_users: int | None = None
 
 
 class Tenancy:
@@ -51,6 +52,11 @@ class Tenancy:
         self._handler.handle(_operator(PLATFORM, actor), "tenant", id, command)
         self.open(id, actor=actor)
         return self.profile(id)
+
+    def edit(self, tenant: UUID, command: EditTenant, *, actor: str = "cli") -> TenantProfile:
+        """Changes a tenant. Raises NotFound, AlreadyTaken or Invalid."""
+        self._handler.handle(_operator(PLATFORM, actor), "tenant", tenant, command)
+        return self.profile(tenant)
 
     def open(self, tenant: UUID, *, actor: str = "cli") -> None:
         """Gives a tenant its default pipeline unless it has it."""
@@ -94,6 +100,7 @@ def _profile(tenant: UUID, state: Tenant) -> TenantProfile:
         time_zone=state.time_zone,
         active=state.active,
         plan=state.plan,
+        max_users=state.max_users,
     )
 
 
