@@ -28,6 +28,7 @@ from application.ports import (
     VersionConflict,
 )
 from application.recording import Metadata, Recorded, stream_name, stream_subject
+from application.succession import successions
 from domain.identity.staff import LastAdmin, TooManyUsers
 from domain.kernel import (
     Claim,
@@ -155,7 +156,7 @@ class Handler:
         for _ in range(_ATTEMPTS):
             try:
                 return self._attempt(sender, ENTITIES[entity], id, command, if_match, idempotency)
-            except (VersionConflict, GuardConflict):
+            except (VersionConflict, GuardConflict, ClaimConflict):
                 continue
             except Refused:
                 # The same request may have been answered meanwhile: then its answer holds.
@@ -203,7 +204,7 @@ class Handler:
     def _append(self, sender: Sender, command: Command, decision: Decision, idempotency: Idempotency | None) -> Outcome:
         append = Append(
             metadata=Metadata(actor=sender.actor, correlation=sender.correlation, request=sender.request),
-            changes=(decision.change,),
+            changes=(decision.change, *successions(self._store, sender.tenant, command, decision.change)),
             guards=decision.guards,
             principals=(decision.principal,) if decision.principal else (),
             most_users=user_limit(self._store, sender.tenant) if decision.joins else None,
@@ -214,6 +215,8 @@ class Handler:
             with _one_request_per_key():
                 appended = self._store.append(sender.tenant, append)
         except ClaimConflict as conflict:
+            if conflict.claim.purpose in type(command).TAKES_OVER:
+                raise  # another record took it first: that one has to give it up now
             raise taken(conflict, command) from conflict
         except LastAdminConflict as conflict:
             raise LastAdmin from conflict

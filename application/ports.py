@@ -73,7 +73,7 @@ class Append(Struct, frozen=True, kw_only=True):
 
 class Appended(Struct, frozen=True, kw_only=True):
     """The answer of an append: `position` is that of the last event; `outcome` is that of the first request
-    with the same idempotency key where there was one (`replayed`), else of this one: stream → version."""
+    with the same idempotency key where there was one (`replayed`), else of this one: stream → version, in order."""
 
     position: int
     versions: Mapping[str, int]

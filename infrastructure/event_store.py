@@ -52,7 +52,7 @@ class PostgresEventStore:
         call, new_keys = self._call(tenant, append)
         row = self._run(tenant, call, append)
         if (outcome := row.get("replayed")) is not None:
-            return Appended(position=outcome["position"], versions=outcome["versions"], replayed=True)
+            return Appended(position=outcome["position"], versions=dict(outcome["versions"]), replayed=True)
         for subject, key in new_keys.items():
             self._keyring.remember(tenant, subject, key)
         return Appended(position=row["last_position"], versions=_versions(append))
@@ -159,7 +159,7 @@ class PostgresEventStore:
         if rows[0]["request_hash"] != self._keyring.of_tenant(tenant).digest(idempotency.request):
             raise IdempotencyConflict("this idempotency key was used for another request")
         outcome = rows[0]["outcome"]
-        return Appended(position=outcome["position"], versions=outcome["versions"], replayed=True)
+        return Appended(position=outcome["position"], versions=dict(outcome["versions"]), replayed=True)
 
     def keyed_hash(self, tenant: UUID, values: Sequence[str]) -> list[str]:
         """A hash of each value under the tenant's own key, as hexadecimal digits."""
@@ -205,7 +205,7 @@ class PostgresEventStore:
                 actor=append.metadata.actor,
                 idempotency_key=append.idempotency.key,
                 request_hash=self._keyring.of_tenant(tenant).digest(append.idempotency.request),
-                outcome=_json({"versions": _versions(append)}),
+                outcome=_json({"versions": list(_versions(append).items())}),  # an object would lose its order
             )
         return call, {subject: key for subject, (key, _) in new.items()}
 
