@@ -7,6 +7,7 @@ from domain.pipelines.commands import (
     CreatePipeline,
     DefaultPipelineNeeded,
     EditPipeline,
+    MakePipelineDefault,
     RestorePipeline,
 )
 from projections.pipelines.directory import PIPELINES, PipelineRow
@@ -20,7 +21,7 @@ RECORDS = Records(
     edit=EditPipeline,
     archive=ArchivePipeline,
     restore=RestorePipeline,
-    refuses=(DefaultPipelineNeeded,),
+    archive_refuses=(DefaultPipelineNeeded,),
     example={
         "name": "Renewals",
         "stages": [
@@ -32,4 +33,4 @@ RECORDS = Records(
     edit_example={"name": "Renewals and upgrades"},
 )
 
-OPERATIONS: list[Operation] = RECORDS.operations()
+OPERATIONS: list[Operation] = [*RECORDS.operations(), RECORDS.verb("make-default", MakePipelineDefault)]

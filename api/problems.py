@@ -16,6 +16,7 @@ import domain.pipelines.commands as pipelines
 from api import refusals
 from application import handling
 from domain import kernel
+from domain.identity import staff
 from domain.kernel import Refused
 from infrastructure.credentials import WrongCredentials, WrongPassword
 from infrastructure.passwords import WeakPassword
@@ -50,6 +51,8 @@ STATUS: Mapping[type[Refused], int] = {
     deals.DealNotOpen: 409,
     deals.DealNotClosed: 409,
     pipelines.DefaultPipelineNeeded: 409,
+    staff.LastAdmin: 409,
+    staff.TooManyUsers: 409,
     handling.VersionMismatch: 412,
     refusals.TooLarge: 413,
     refusals.UnsupportedMediaType: 415,

@@ -17,7 +17,10 @@ from projections.timeline import Happening, timeline
 
 
 class Records(Struct, frozen=True, kw_only=True):
-    """A kind of record at `/{path}`. `example` is a body that creates one, `edit_example` one that edits it."""
+    """A kind of record at `/{path}`. `example` is a body that creates one, `edit_example` one that edits it.
+
+    `refuses` is what a creation or an edit may be refused for beside what any may.
+    """
 
     path: str
     entity: str
@@ -30,6 +33,8 @@ class Records(Struct, frozen=True, kw_only=True):
     example: Mapping[str, Any]
     edit_example: Mapping[str, Any]
     refuses: Sequence[type[Refused]] = ()
+    archive_refuses: Sequence[type[Refused]] = ()
+    restore_refuses: Sequence[type[Refused]] = ()
 
     def operations(self) -> list[Operation]:
         """All operations, the verbs of its own aside."""
@@ -46,8 +51,8 @@ class Records(Struct, frozen=True, kw_only=True):
                 example=self.edit_example,
                 refuses=self.refuses,
             ),
-            change("DELETE", self.path, self.entity, self.archive, name="archive"),
-            self.verb("restore", self.restore),
+            change("DELETE", self.path, self.entity, self.archive, name="archive", refuses=self.archive_refuses),
+            self.verb("restore", self.restore, refuses=self.restore_refuses),
             self._timeline(),
             self._history(),
         ]

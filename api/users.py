@@ -11,6 +11,7 @@ from api.operations import Call, Operation, Reply
 from api.records import Records
 from application.handling import Outcome, TooDeep
 from domain.identity.commands import ActivateUser, ChangeUserRole, CreateUser, DeactivateUser, EditUser
+from domain.identity.staff import LastAdmin, TooManyUsers
 from domain.kernel import HierarchyCycle, NotFound, PersonalDataErased
 from infrastructure.passwords import WeakPassword, check_password
 from projections.identity.directory import USERS, UserRow
@@ -25,6 +26,8 @@ RECORDS = Records(
     archive=DeactivateUser,
     restore=ActivateUser,
     refuses=(HierarchyCycle, TooDeep, PersonalDataErased),
+    archive_refuses=(LastAdmin,),
+    restore_refuses=(TooManyUsers,),
     example={
         "first_name": "Grace",
         "last_name": "Hopper",
@@ -104,11 +107,13 @@ def _on_access(verb: str, summary: str, run: Callable[[Call[Any, Any]], None]) -
 _CREATE, *_OTHERS = RECORDS.operations()
 
 OPERATIONS: list[Operation] = [
-    structs.replace(_CREATE, run=create, body=NewUser, hashes=True, refuses=(*_CREATE.refuses, WeakPassword)),
+    structs.replace(
+        _CREATE, run=create, body=NewUser, hashes=True, refuses=(*_CREATE.refuses, TooManyUsers, WeakPassword)
+    ),
     *_OTHERS,
-    RECORDS.verb("role", ChangeUserRole, example={"role": "manager"}),
-    RECORDS.verb("deactivate", DeactivateUser),
-    RECORDS.verb("activate", ActivateUser),
+    RECORDS.verb("role", ChangeUserRole, example={"role": "manager"}, refuses=(LastAdmin,)),
+    RECORDS.verb("deactivate", DeactivateUser, refuses=(LastAdmin,)),
+    RECORDS.verb("activate", ActivateUser, refuses=(TooManyUsers,)),
     Operation(
         method="POST",
         path="/users/{id:uuid}/set-password",

@@ -46,7 +46,7 @@ class Entity(Struct, frozen=True, kw_only=True):
     """What the generic handler, audit, history and the projections need to know of an entity.
 
     `state` is its struct, `evolve` its one fold. `facts` is what it shows of itself to decisions of others,
-    `principal` what authorisation reads of it.
+    `principal` what authorisation reads of it, `displaced` what it does when another record takes its claim over.
     """
 
     name: str
@@ -58,6 +58,7 @@ class Entity(Struct, frozen=True, kw_only=True):
     claims: Callable[[Any], frozenset[Claim]]
     facts: Callable[[Any], Facts] | None = None
     principal: Callable[[UUID, Any], PrincipalChange] | None = None
+    displaced: Callable[[Any, Claim], list[Any]] | None = None
 
 
 def _entity(name: str, package: Any, state: type[Struct], union: Any, **others: Any) -> Entity:
@@ -111,7 +112,14 @@ ENTITIES: Mapping[str, Entity] = {
         _entity("account", domain.accounts, Account, AccountEvent, facts=_account_facts),
         _entity("contact", domain.contacts, Contact, ContactEvent, facts=_contact_facts),
         _entity("product", domain.products, Product, ProductEvent, facts=_product_facts),
-        _entity("pipeline", domain.pipelines, Pipeline, PipelineEvent, facts=_pipeline_facts),
+        _entity(
+            "pipeline",
+            domain.pipelines,
+            Pipeline,
+            PipelineEvent,
+            facts=_pipeline_facts,
+            displaced=domain.pipelines.commands.displaced,
+        ),
         _entity("deal", domain.deals, Deal, DealEvent),
     )
 }

@@ -11,6 +11,7 @@ from uuid_utils.compat import uuid7
 
 from application.catalogue import ENTITIES, Entity
 from application.completing import complete
+from application.platform import user_limit
 from application.ports import (
     Announcements,
     Append,
@@ -20,11 +21,15 @@ from application.ports import (
     GuardConflict,
     Idempotency,
     IdempotencyConflict,
+    LastAdminConflict,
     PrincipalChange,
     StreamChange,
+    UserLimitConflict,
     VersionConflict,
 )
 from application.recording import Metadata, Recorded, stream_name, stream_subject
+from application.succession import successions
+from domain.identity.staff import LastAdmin, TooManyUsers
 from domain.kernel import (
     Claim,
     Command,
@@ -110,11 +115,15 @@ class Present(Struct, frozen=True, kw_only=True):
 
 
 class Decision(Struct, frozen=True, kw_only=True):
-    """What a command decided, ready to be appended; no events where nothing changes."""
+    """What a command decided, ready to be appended; no events where nothing changes.
+
+    `joins` says that it makes somebody an active user who wasn't.
+    """
 
     change: StreamChange
     guards: tuple[Guard, ...]
     principal: PrincipalChange | None
+    joins: bool
     state: Any
 
 
@@ -147,7 +156,7 @@ class Handler:
         for _ in range(_ATTEMPTS):
             try:
                 return self._attempt(sender, ENTITIES[entity], id, command, if_match, idempotency)
-            except (VersionConflict, GuardConflict):
+            except (VersionConflict, GuardConflict, ClaimConflict):
                 continue
             except Refused:
                 # The same request may have been answered meanwhile: then its answer holds.
@@ -195,9 +204,10 @@ class Handler:
     def _append(self, sender: Sender, command: Command, decision: Decision, idempotency: Idempotency | None) -> Outcome:
         append = Append(
             metadata=Metadata(actor=sender.actor, correlation=sender.correlation, request=sender.request),
-            changes=(decision.change,),
+            changes=(decision.change, *successions(self._store, sender.tenant, command, decision.change)),
             guards=decision.guards,
             principals=(decision.principal,) if decision.principal else (),
+            most_users=user_limit(self._store, sender.tenant) if decision.joins else None,
             idempotency=idempotency,
             address=sender.address,
         )
@@ -205,7 +215,13 @@ class Handler:
             with _one_request_per_key():
                 appended = self._store.append(sender.tenant, append)
         except ClaimConflict as conflict:
+            if conflict.claim.purpose in type(command).TAKES_OVER:
+                raise  # another record took it first: that one has to give it up now
             raise taken(conflict, command) from conflict
+        except LastAdminConflict as conflict:
+            raise LastAdmin from conflict
+        except UserLimitConflict as conflict:
+            raise TooManyUsers(conflict.limit) from conflict
         self._announcements.appended(sender.tenant, sender.actor, appended.position)
         return _outcome(appended.versions, appended.position)
 
@@ -247,11 +263,10 @@ def decided(
         after = entity.evolve(after, event)
     held = entity.claims(now.state) if now.state is not None else frozenset()
     wanted = entity.claims(after) if after is not None else frozenset()
-    principal = None
-    if entity.principal and after is not None:
-        principal = entity.principal(id, after)
-        if now.state is not None and principal == entity.principal(id, now.state):
-            principal = None
+    was = entity.principal(id, now.state) if entity.principal and now.state is not None else None
+    principal = entity.principal(id, after) if entity.principal and after is not None else None
+    if principal == was:
+        principal = None
     return Decision(
         change=StreamChange(
             stream=stream_name(entity.name, id),
@@ -263,6 +278,7 @@ def decided(
         ),
         guards=guards,
         principal=principal,
+        joins=bool(principal and principal.active and not (was and was.active)),
         state=after,
     )
 

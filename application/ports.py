@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from application.recording import Metadata, Recorded
 from domain.kernel import Claim, Event
+from domain.permissions import Role
 
 
 class StreamChange(Struct, frozen=True, kw_only=True):
@@ -63,6 +64,8 @@ class Append(Struct, frozen=True, kw_only=True):
     changes: tuple[StreamChange, ...]
     guards: tuple[Guard, ...] = ()
     principals: tuple[PrincipalChange, ...] = ()
+    most_users: int | None = None
+    """How many users may be active in the tenant when this is stored; only what makes one active needs to say."""
     idempotency: Idempotency | None = None
     address: str | None = None
     """The client's address in the clear; the store seals it under the actor's key, or drops it without one."""
@@ -70,7 +73,7 @@ class Append(Struct, frozen=True, kw_only=True):
 
 class Appended(Struct, frozen=True, kw_only=True):
     """The answer of an append: `position` is that of the last event; `outcome` is that of the first request
-    with the same idempotency key where there was one (`replayed`), else of this one: stream → version."""
+    with the same idempotency key where there was one (`replayed`), else of this one: stream → version, in order."""
 
     position: int
     versions: Mapping[str, int]
@@ -118,6 +121,18 @@ class IdempotencyConflict(Conflict):
     """The idempotency key was used for another request."""
 
 
+class LastAdminConflict(Conflict):
+    """The tenant has an active admin, and would have none any more."""
+
+
+class UserLimitConflict(Conflict):
+    """More users would be active than the append's `most_users`."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"more than {limit} users would be active", limit=limit)
+        self.limit = limit
+
+
 class EventStore(Protocol):
     """The tenants' logs.
 
@@ -147,6 +162,9 @@ class EventStore(Protocol):
 
     def holders(self, tenant: UUID, claims: Collection[Claim]) -> dict[Claim, str]:
         """The streams that hold the given values."""
+
+    def active_users(self, tenant: UUID) -> dict[UUID, Role]:
+        """The tenant's active users with their roles, never behind the log."""
 
     def sources(self, tenant: UUID, streams: Collection[str]) -> dict[str, Mapping[str, str]]:
         """What each stream's last import row was, as StreamChange.source gave it."""

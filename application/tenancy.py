@@ -6,20 +6,17 @@ from uuid import UUID
 from msgspec import Struct
 from uuid_utils.compat import uuid7
 
-from application.catalogue import ENTITIES
-from application.handling import Handler, Sender, present
+from application.handling import Handler, Sender
+from application.platform import PLATFORM, tenant_state
 from application.ports import EventStore
-from application.recording import stream_name, stream_subject
+from application.recording import stream_subject
 from domain.kernel import Claim, NotFound
 from domain.permissions import HELD_BY, Role
 from domain.pipelines.commands import CreatePipeline
 from domain.pipelines.commands import stages_for_new_tenants as stages
-from domain.tenants.commands import RegisterTenant
+from domain.tenants.commands import EditTenant, RegisterTenant
 from domain.tenants.events import Plan
 from domain.tenants.state import Tenant
-
-PLATFORM = UUID("00000000-0000-7000-8000-000000000000")
-"""The tenant whose log holds all tenants."""
 
 OPERATOR = HELD_BY[Role.ADMIN] | {"tenant:create", "tenant:manage"}
 """What the platform's own processes may do."""
@@ -28,7 +25,7 @@ _PAGE = 1000
 
 
 class TenantProfile(Struct, frozen=True, kw_only=True):
-    """What requests need to know of a tenant. `time_zone` is an IANA name."""
+    """What requests need to know of a tenant. `time_zone` is an IANA name; a `max_users` of None sets no limit."""
 
     id: UUID
     name: str
@@ -36,6 +33,7 @@ class TenantProfile(Struct, frozen=True, kw_only=True):
     time_zone: str
     active: bool
     plan: Plan
+    max_users: int | None = None
 
 
 class Tenancy:
@@ -54,6 +52,11 @@ class Tenancy:
         self._handler.handle(_operator(PLATFORM, actor), "tenant", id, command)
         self.open(id, actor=actor)
         return self.profile(id)
+
+    def edit(self, tenant: UUID, command: EditTenant, *, actor: str = "cli") -> TenantProfile:
+        """Changes a tenant. Raises NotFound, AlreadyTaken or Invalid."""
+        self._handler.handle(_operator(PLATFORM, actor), "tenant", tenant, command)
+        return self.profile(tenant)
 
     def open(self, tenant: UUID, *, actor: str = "cli") -> None:
         """Gives a tenant its default pipeline unless it has it."""
@@ -74,10 +77,10 @@ class Tenancy:
 
     def profile(self, tenant: UUID) -> TenantProfile:
         """A tenant's profile. Raises NotFound."""
-        found = present(ENTITIES["tenant"], self._store.stream(PLATFORM, stream_name("tenant", tenant)))
-        if not isinstance(found.state, Tenant):
+        state = tenant_state(self._store, tenant)
+        if state is None:
             raise NotFound(f"There is no tenant {tenant}.")
-        return _profile(tenant, found.state)
+        return _profile(tenant, state)
 
     def all(self) -> Iterator[TenantProfile]:
         """All tenants, in the order in which they were registered."""
@@ -97,6 +100,7 @@ def _profile(tenant: UUID, state: Tenant) -> TenantProfile:
         time_zone=state.time_zone,
         active=state.active,
         plan=state.plan,
+        max_users=state.max_users,
     )
 
 

@@ -20,12 +20,14 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Command(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """An intent, and the body of the request that asks for it.
 
-    `PERMISSION` is what its sender must hold, `CREATES` says that it opens a new stream. A field that may be
-    left out of an edit is `UNSET` by default; `None` empties it.
+    `PERMISSION` is what its sender must hold, `CREATES` says that it opens a new stream. `TAKES_OVER` names claims,
+    by their purpose, that another record gives up for it instead of refusing it. A field that may be left out of an
+    edit is `UNSET` by default; `None` empties it.
     """
 
     PERMISSION: ClassVar[str]
     CREATES: ClassVar[bool] = False
+    TAKES_OVER: ClassVar[frozenset[str]] = frozenset()
 
 
 class Personal(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="plain"):

@@ -18,6 +18,8 @@ from application.ports import (
     Conflict,
     GuardConflict,
     IdempotencyConflict,
+    LastAdminConflict,
+    UserLimitConflict,
     VersionConflict,
 )
 from infrastructure.postgres import Connection
@@ -74,7 +76,7 @@ class AppendCall:
     def run(self, connection: Connection) -> dict[str, Any]:
         """Appends in one round trip: `last_position`, and `replayed` where that was asked for.
 
-        Raises psycopg's errors with the SQLSTATEs CF001 to CF006.
+        Raises psycopg's errors with the SQLSTATEs CF001 to CF008.
         """
         if len(self._streams) == 1 and len(self._keys) <= 1 and not self._others:
             return {"last_position": self._one(connection)}
@@ -154,6 +156,7 @@ _ARGUMENTS = {
     "subjects": "uuid[]",
     "wrapped_keys": "bytea[]",
     "principals": "jsonb",
+    "most_users": "integer",
     "source_streams": "text[]",
     "sources": "text[]",
     "actor": "text",
@@ -192,6 +195,10 @@ def conflict(error: psycopg.Error, append: Append) -> Exception:
             return IdempotencyConflict("this idempotency key was used for another request")
         case "CF005":
             return KeyExists("a subject has a key already")
+        case "CF007":
+            return LastAdminConflict("the tenant's last active admin would be lost")
+        case "CF008":
+            return UserLimitConflict(detail["limit"])
         case _:
             return FutureEvent(
                 f"{detail['stream']} would have an event in the future", row=_row_of_event(append, detail["index"])

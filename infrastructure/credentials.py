@@ -5,9 +5,10 @@ from uuid import UUID, uuid4
 
 from application.catalogue import ENTITIES
 from application.handling import present
+from application.platform import PLATFORM
 from application.ports import EventStore
 from application.recording import stream_name, stream_subject
-from application.tenancy import PLATFORM, Tenancy, TenantProfile
+from application.tenancy import Tenancy, TenantProfile
 from domain.identity.events import UserPersonal
 from domain.identity.state import User
 from domain.kernel import Claim, NotFound, Refused

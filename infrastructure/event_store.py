@@ -14,6 +14,7 @@ from msgspec import structs
 from application.ports import Append, Appended, Idempotency, IdempotencyConflict, KeyMissing, StreamChange
 from application.recording import Entry, Mapper, Metadata, Recorded, personal_subject, stream_subject
 from domain.kernel import Claim, Personal, Sealed
+from domain.permissions import Role
 from infrastructure.appending import AppendCall, conflict
 from infrastructure.keys import KEYS_OF, DataKey, KeyRing, Keys
 from infrastructure.postgres import Connection, Database, shared_database
@@ -51,7 +52,7 @@ class PostgresEventStore:
         call, new_keys = self._call(tenant, append)
         row = self._run(tenant, call, append)
         if (outcome := row.get("replayed")) is not None:
-            return Appended(position=outcome["position"], versions=outcome["versions"], replayed=True)
+            return Appended(position=outcome["position"], versions=dict(outcome["versions"]), replayed=True)
         for subject, key in new_keys.items():
             self._keyring.remember(tenant, subject, key)
         return Appended(position=row["last_position"], versions=_versions(append))
@@ -127,6 +128,13 @@ class PostgresEventStore:
             if (claim.purpose, digest) in held
         }
 
+    def active_users(self, tenant: UUID) -> dict[UUID, Role]:
+        """The tenant's active users with their roles."""
+        rows = self._database.read(
+            tenant, "SELECT user_id, role FROM principals WHERE tenant_id = %(tenant)s AND active"
+        )
+        return {row["user_id"]: Role(row["role"]) for row in rows}
+
     def sources(self, tenant: UUID, streams: Collection[str]) -> dict[str, Mapping[str, str]]:
         """What each stream's last import row was."""
         if not streams:
@@ -151,7 +159,7 @@ class PostgresEventStore:
         if rows[0]["request_hash"] != self._keyring.of_tenant(tenant).digest(idempotency.request):
             raise IdempotencyConflict("this idempotency key was used for another request")
         outcome = rows[0]["outcome"]
-        return Appended(position=outcome["position"], versions=outcome["versions"], replayed=True)
+        return Appended(position=outcome["position"], versions=dict(outcome["versions"]), replayed=True)
 
     def keyed_hash(self, tenant: UUID, values: Sequence[str]) -> list[str]:
         """A hash of each value under the tenant's own key, as hexadecimal digits."""
@@ -190,12 +198,14 @@ class PostgresEventStore:
             call.add(guard_streams=guard.stream, guard_versions=guard.version)
         if append.principals:
             call.set(principals=_json([{"user_id": each.user, **structs.asdict(each)} for each in append.principals]))
+        if append.most_users is not None:
+            call.set(most_users=append.most_users)
         if append.idempotency:
             call.set(
                 actor=append.metadata.actor,
                 idempotency_key=append.idempotency.key,
                 request_hash=self._keyring.of_tenant(tenant).digest(append.idempotency.request),
-                outcome=_json({"versions": _versions(append)}),
+                outcome=_json({"versions": list(_versions(append).items())}),  # an object would lose its order
             )
         return call, {subject: key for subject, (key, _) in new.items()}
 

@@ -9,14 +9,16 @@ from uuid import UUID
 import msgspec
 
 from application.catalogue import EVENT_TYPES
-from application.ports import Append, Appended, EventStore, Idempotency, StreamChange
+from application.ports import Append, Appended, EventStore, Idempotency, PrincipalChange, StreamChange
 from application.recording import Metadata, Recorded
 from domain.kernel import Claim
+from domain.permissions import Role
 
 _TABLES = """
 CREATE TABLE rehearsed (stream TEXT, version INTEGER, type TEXT, payload BLOB, at TEXT, PRIMARY KEY (stream, version));
 CREATE TABLE held (purpose TEXT, value TEXT, stream TEXT, PRIMARY KEY (purpose, value));
 CREATE TABLE read_from (stream TEXT PRIMARY KEY, fields BLOB);
+CREATE TABLE staff (user TEXT PRIMARY KEY, role TEXT, active INTEGER);
 """
 
 
@@ -44,6 +46,8 @@ class Rehearsal:
         self._database.execute("BEGIN")
         for change in append.changes:
             self._note(change, now)
+        for principal in append.principals:
+            self._note_user(principal)
         self._database.execute("COMMIT")
         versions = {change.stream: change.expected + len(change.events) for change in append.changes}
         return Appended(position=0, versions=versions)
@@ -72,6 +76,16 @@ class Rehearsal:
                 found.pop(claim, None)
             elif row:
                 found[claim] = row[0]
+        return found
+
+    def active_users(self, tenant: UUID) -> dict[UUID, Role]:
+        """The tenant's active users with their roles."""
+        found = self._store.active_users(tenant)
+        for user, role, active in self._database.execute("SELECT user, role, active FROM staff"):
+            if active:
+                found[UUID(user)] = Role(role)
+            else:
+                found.pop(UUID(user), None)
         return found
 
     def sources(self, tenant: UUID, streams: Collection[str]) -> dict[str, Mapping[str, str]]:
@@ -119,6 +133,10 @@ class Rehearsal:
         if change.source is not None:
             values_ = (change.stream, msgspec.json.encode(change.source))
             self._database.execute("INSERT OR REPLACE INTO read_from VALUES (?, ?)", values_)
+
+    def _note_user(self, principal: PrincipalChange) -> None:
+        values = (str(principal.user), principal.role, principal.active)
+        self._database.execute("INSERT OR REPLACE INTO staff VALUES (?, ?, ?)", values)
 
     def _noted(self, tenant: UUID, stream: str) -> list[Recorded]:
         query = "SELECT version, type, payload, at FROM rehearsed WHERE stream = ? ORDER BY version"

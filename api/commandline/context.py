@@ -80,7 +80,8 @@ def tenant(application: "Application", name: str | None) -> "TenantProfile":
 
 def find(tenancy: "Tenancy", name: str) -> "TenantProfile":
     """A tenant, or the platform itself under `platform`, unless a tenant is called so. Raises NotFound."""
-    from application.tenancy import PLATFORM, TenantProfile
+    from application.platform import PLATFORM
+    from application.tenancy import TenantProfile
     from domain.kernel import NotFound
     from domain.tenants.events import Plan
 

@@ -75,8 +75,11 @@ app.add_typer(_db, name="db", rich_help_panel=SET_UP, short_help="Bring the data
 
 _tenant = _group("Tenants: each is a world of its own.")
 _tenant.command("create")(tenants.create_command)
+_tenant.command("edit", short_help="Change a tenant, such as how many users it may have.")(tenants.edit_command)
 _tenant.command("list")(tenants.list_command)
-app.add_typer(_tenant, name="tenant", rich_help_panel=SET_UP, short_help="Make tenants and list them: create, list.")
+app.add_typer(
+    _tenant, name="tenant", rich_help_panel=SET_UP, short_help="Make tenants and look after them: create, edit, list."
+)
 
 _seed = _group("First users.")
 _seed.command("admin")(seeding.admin_command)

@@ -1,11 +1,16 @@
-"""`clientforge tenant`: make tenants and list them."""
+"""`clientforge tenant`: make tenants, change and list them."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from api.commandline.failures import WrongUsage
 from api.commandline.options import DataDir
+
+if TYPE_CHECKING:
+    from domain.kernel import Command
+
+    C = TypeVar("C", bound=Command)
 
 
 def create_command(
@@ -20,8 +25,6 @@ def create_command(
     data_dir: DataDir = None,
 ) -> None:
     """Make a tenant with its default pipeline. `clientforge seed admin` then gives it its first user."""
-    import msgspec
-
     from api.commandline.context import application
     from domain.tenants.commands import RegisterTenant
 
@@ -33,14 +36,60 @@ def create_command(
         "max_users": max_users or None,
         "billing_email": billing_email,
     }
-    try:
-        command = msgspec.convert(asked, RegisterTenant)
-    except msgspec.ValidationError as error:
-        raise WrongUsage(_in_words(error)) from None
+    command = _command(asked, RegisterTenant)
     with application(data_dir) as built:
         made = built.tenancy.register(command)
     print(f"Made the tenant '{made.subdomain}' ({made.id}).")
     print(f"Give it its first user: clientforge seed admin --tenant {made.subdomain}")
+
+
+def edit_command(
+    tenant: Annotated[str, typer.Argument(metavar="T", help="Its subdomain or id.")],
+    name: Annotated[str | None, typer.Option(metavar="N", show_default=False)] = None,
+    subdomain: Annotated[str | None, typer.Option(metavar="S", show_default=False)] = None,
+    time_zone: Annotated[str | None, typer.Option(metavar="Z", show_default=False)] = None,
+    plan: Annotated[
+        str | None, typer.Option(help="starter, professional, enterprise or custom.", show_default=False)
+    ] = None,
+    max_users: Annotated[
+        int | None,
+        typer.Option(metavar="N", show_default=False, help="0 for no limit. A lower one turns nobody out."),
+    ] = None,
+    billing_email: Annotated[str | None, typer.Option(metavar="E", show_default=False)] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Change a tenant. What no option names stays as it is."""
+    from api.commandline.context import application
+    from domain.tenants.commands import EditTenant
+
+    options = {
+        "name": name,
+        "subdomain": subdomain,
+        "time_zone": time_zone,
+        "plan": plan,
+        "max_users": max_users,
+        "billing_email": billing_email,
+    }
+    asked: dict[str, Any] = {option: value for option, value in options.items() if value is not None}
+    if not asked:
+        raise WrongUsage("Name what to change: see --help.")
+    if max_users == 0:
+        asked["max_users"] = None
+    command = _command(asked, EditTenant)
+    with application(data_dir) as built:
+        edited = built.tenancy.edit(built.tenancy.find(tenant).id, command)
+    most = "any number of" if edited.max_users is None else f"at most {edited.max_users}"
+    print(f"The tenant '{edited.subdomain}' ({edited.name}) has the plan {edited.plan} and {most} active users.")
+
+
+def _command(asked: dict[str, Any], kind: "type[C]") -> "C":
+    """The command that the options ask for. Raises WrongUsage."""
+    import msgspec
+
+    try:
+        return msgspec.convert(asked, kind)
+    except msgspec.ValidationError as error:
+        raise WrongUsage(_in_words(error)) from None
 
 
 def _in_words(error: Exception) -> str:

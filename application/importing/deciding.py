@@ -72,6 +72,7 @@ class Decider:
             changes=tuple(structs.replace(each.change, row=row.number) for each in decisions),
             guards=tuple(guard for each in decisions for guard in each.guards),
             principals=tuple(each.principal for each in decisions if each.principal),
+            joins=any(each.joins for each in decisions),
             notes=(*steps.notes, *stepped.notes),
             made=tuple(stream_subject(each.decision.change.stream)[0] for each in made),
         )
@@ -139,6 +140,8 @@ class Decider:
         entity, id = stream_subject(stream)
         now = self._known.present(stream)
         stepped = step_through(self._known, self._job.tenant, entity, id, now, steps.steps)
+        if stepped.decision.principal:
+            self._known.add_user(stepped.decision.principal)
         change = structs.replace(stepped.decision.change, source=source)
         self._known.add(change, self._now)
         return structs.replace(stepped, decision=structs.replace(stepped.decision, change=change))

@@ -2,14 +2,18 @@
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
 from application.catalogue import ENTITIES
 from application.handling import Present, present
-from application.ports import EventStore, StreamChange
+from application.platform import user_limit
+from application.ports import EventStore, PrincipalChange, StreamChange
 from application.recording import Metadata, Recorded, stream_subject
+from domain.identity.staff import check_staff
 from domain.kernel import Claim
+from domain.permissions import Role
 
 _NOBODY = Metadata(actor="import", correlation=UUID(int=0))
 
@@ -67,6 +71,20 @@ class Known:
         for claim in change.acquire:
             self._set(self._holders, claim, change.stream)
 
+    def add_user(self, principal: PrincipalChange) -> None:
+        """Takes in a user's new role alike. Raises LastAdmin or TooManyUsers."""
+        role = Role(principal.role) if principal.active else None
+        check_staff(self._staff, principal.user, role, self._user_limit)
+        self._set(self._staff, principal.user, role)
+
+    @cached_property
+    def _staff(self) -> dict[UUID, Role]:
+        return self._store.active_users(self._tenant)
+
+    @cached_property
+    def _user_limit(self) -> int | None:
+        return user_limit(self._store, self._tenant)
+
     def keep(self) -> None:
         """What was added stays."""
         self._undo.clear()
@@ -74,15 +92,17 @@ class Known:
     def undo(self) -> None:
         """What was added since the last `keep` is gone."""
         while self._undo:
-            into, key, before = self._undo.pop()
-            if before is None:
-                into.pop(key, None)
-            else:
-                into[key] = before
+            self._put(*self._undo.pop())
 
     def _set(self, into: dict[Any, Any], key: Any, value: Any) -> None:
         self._undo.append((into, key, into.get(key)))
-        into[key] = value
+        self._put(into, key, value)
+
+    def _put(self, into: dict[Any, Any], key: Any, value: Any) -> None:
+        if value is None:
+            into.pop(key, None)
+        else:
+            into[key] = value
 
     def _recorded(self, change: StreamChange, number: int, event: Any, occurred: datetime) -> Recorded:
         return Recorded(

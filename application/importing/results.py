@@ -24,13 +24,15 @@ class Fate(StrEnum):
 
 
 class Result(Struct, frozen=True, kw_only=True):
-    """What a row came to. `made` names the entities of which it made a record on the way."""
+    """What a row came to. `joins` says that it makes somebody an active user who wasn't, `made` names the entities of
+    which it made a record on the way."""
 
     row: Row
     fate: Fate
     changes: tuple[StreamChange, ...] = ()
     guards: tuple[Guard, ...] = ()
     principals: tuple[PrincipalChange, ...] = ()
+    joins: bool = False
     problems: tuple[Problem, ...] = ()
     notes: tuple[Note, ...] = ()
     made: tuple[str, ...] = ()

@@ -14,6 +14,7 @@ from application.importing.problems import Note, Problem, Rejected
 from application.importing.reading import Record
 from application.importing.results import Fate, Job, Result
 from application.importing.rows import EXTERNAL_ID, Row
+from application.platform import user_limit
 from application.ports import Announcements, Append, Conflict
 from application.recording import Metadata
 
@@ -148,6 +149,7 @@ class Import:
             return
         moved = {change.stream for change in changes if change.events}
         guards = {guard.stream: guard for result in results for guard in result.guards if guard.stream not in moved}
+        joins = any(result.joins for result in results)
         appended = self._job.store.append(
             self._job.tenant,
             Append(
@@ -155,6 +157,7 @@ class Import:
                 changes=changes,
                 guards=tuple(guards.values()),
                 principals=tuple(each for result in results for each in result.principals),
+                most_users=user_limit(self._job.store, self._job.tenant) if joins else None,
             ),
         )
         if moved:

@@ -1,7 +1,6 @@
 """What can be asked of a user, and what it decides.
 
-That a tenant keeps an active admin takes the sight of all its users: `decide` sees one, and leaves it to the
-application.
+`decide` sees one user. The rules that take the sight of all of them are in `domain/identity/staff.py`.
 """
 
 from collections.abc import Iterator

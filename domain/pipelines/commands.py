@@ -19,6 +19,8 @@ from domain.pipelines.events import (
 from domain.pipelines.state import Pipeline
 from domain.values import ExternalId, Name, Percentage, check_texts
 
+_DEFAULT = Claim("pipeline.default", "")
+
 Colour = Annotated[str, Meta(pattern=r"^#[0-9a-fA-F]{6}$(?!\n)", examples=["#2f855a"])]
 
 
@@ -73,7 +75,14 @@ class RestorePipeline(Command, frozen=True, kw_only=True):
     PERMISSION: ClassVar[str] = "pipeline:delete"
 
 
-PipelineCommand = CreatePipeline | EditPipeline | ArchivePipeline | RestorePipeline
+class MakePipelineDefault(Command, frozen=True, kw_only=True):
+    """Let new deals go into this pipeline unless they name another; the default one so far is it no more."""
+
+    PERMISSION: ClassVar[str] = "pipeline:update"
+    TAKES_OVER: ClassVar[frozenset[str]] = frozenset({_DEFAULT.purpose})
+
+
+PipelineCommand = CreatePipeline | EditPipeline | ArchivePipeline | RestorePipeline | MakePipelineDefault
 
 
 def references(_command: PipelineCommand, _state: Pipeline | None) -> Sequence[Reference]:
@@ -83,10 +92,15 @@ def references(_command: PipelineCommand, _state: Pipeline | None) -> Sequence[R
 
 def claims(state: Pipeline) -> frozenset[Claim]:
     """The values that no other pipeline of the tenant may hold."""
-    held = {Claim("pipeline.default", "")} if state.default else set()
+    held = {_DEFAULT} if state.default else set()
     if state.external_id:
         held.add(Claim("pipeline.external_id", state.external_id))
     return frozenset(held)
+
+
+def displaced(state: Pipeline, claim: Claim) -> list[PipelineEvent]:
+    """What becomes of the pipeline whose claim another one takes over."""
+    return [PipelineEdited(default=False)] if claim == _DEFAULT and state.default else []
 
 
 def decide(command: PipelineCommand, state: Pipeline | None, _neighbours: Neighbours) -> list[PipelineEvent]:
@@ -110,6 +124,8 @@ def decide(command: PipelineCommand, state: Pipeline | None, _neighbours: Neighb
             return [] if state.archived else [PipelineArchived()]
         case RestorePipeline():
             return [PipelineRestored()] if state.archived else []
+        case MakePipelineDefault():
+            return _make_default(state)
         case _ as never:
             assert_never(never)
 
@@ -121,6 +137,12 @@ def _edit(command: EditPipeline, state: Pipeline) -> list[PipelineEvent]:
     if "stages" in changed:
         _check_kept(state.stages, changed["stages"])
     return [PipelineEdited(**changed)] if changed else []
+
+
+def _make_default(state: Pipeline) -> list[PipelineEvent]:
+    if state.archived:
+        raise Archived("This pipeline is archived: restore it first.")
+    return [] if state.default else [PipelineEdited(default=True)]
 
 
 def _settled(command: CreatePipeline | EditPipeline) -> dict[str, Any]:

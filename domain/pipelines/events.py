@@ -30,7 +30,10 @@ class PipelineCreated(Event, frozen=True, kw_only=True):
 
 
 class PipelineEdited(Event, frozen=True, kw_only=True):
-    """A pipeline's name or stages became others; `stages` is the whole new list."""
+    """A pipeline's name or stages became others, or it became or ceased to be the default one.
+
+    `stages` is the whole new list.
+    """
 
     TYPE: ClassVar[str] = "pipeline.edited.v1"
     name: str | UnsetType = UNSET

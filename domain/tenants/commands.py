@@ -1,6 +1,6 @@
 """What can be asked of a tenant by the platform's operator, and what it decides.
 
-That a tenant has no more users than its plan allows takes the sight of them all: the application sees to it.
+That a tenant has no more active users than its `max_users` is decided where users are: `domain/identity/staff.py`.
 """
 
 from collections.abc import Mapping, Sequence

@@ -149,7 +149,8 @@ RETURN sha256(
 -- it only keeps what else it is given, such as what an import has read.
 --   CF001 a stream has this version   CF002 a guarded stream has moved   CF003 a claim is held
 --   CF004 the idempotency key was used for another request               CF005 a subject has a key already
---   CF006 an event would have happened in the future
+--   CF006 an event would have happened in the future                     CF007 the last active admin would be lost
+--   CF008 more users would be active than may be
 -- DETAIL is JSON; `index` counts from 0 within the array that the conflict comes from.
 CREATE FUNCTION append_events(
     p_tenant uuid,
@@ -170,6 +171,7 @@ CREATE FUNCTION append_events(
     p_subjects uuid[],
     p_wrapped_keys bytea[],
     p_principals jsonb,
+    p_most_users integer,
     p_source_streams text[],
     p_sources text[],
     p_actor text,
@@ -190,6 +192,7 @@ DECLARE
     v_chain bytea;
     v_chains bytea[] := '{}';
     v_found record;
+    v_has_admin boolean;
     v_setting text := set_config('app.tenant_id', p_tenant::text, true);
 BEGIN
     SELECT * INTO v_head FROM tenant_heads WHERE tenant_id = p_tenant FOR UPDATE;
@@ -300,12 +303,25 @@ BEGIN
     WHERE tenant_id = p_tenant;
 
     IF p_principals IS NOT NULL THEN
+        PERFORM FROM principals WHERE tenant_id = p_tenant AND role = 'admin' AND active LIMIT 1;
+        v_has_admin := FOUND;
         INSERT INTO principals AS p (tenant_id, user_id, role, manager, office, active, stamp)
         SELECT p_tenant, u.user_id, u.role, u.manager, u.office, u.active, 1
         FROM jsonb_to_recordset(p_principals) AS u (user_id uuid, role text, manager uuid, office text, active boolean)
         ON CONFLICT (tenant_id, user_id) DO UPDATE SET
             role = excluded.role, manager = excluded.manager, office = excluded.office, active = excluded.active,
             stamp = p.stamp + (p.role <> excluded.role OR p.active <> excluded.active)::integer;
+        PERFORM FROM principals WHERE tenant_id = p_tenant AND role = 'admin' AND active LIMIT 1;
+        IF v_has_admin AND NOT FOUND THEN
+            RAISE EXCEPTION 'the last active admin would be lost' USING ERRCODE = 'CF007', DETAIL = '{}';
+        END IF;
+        IF p_most_users IS NOT NULL THEN
+            SELECT count(*) AS active INTO v_found FROM principals WHERE tenant_id = p_tenant AND active;
+            IF v_found.active > p_most_users THEN
+                RAISE EXCEPTION '% users would be active', v_found.active USING ERRCODE = 'CF008',
+                    DETAIL = json_build_object('limit', p_most_users);
+            END IF;
+        END IF;
     END IF;
     IF p_source_streams IS NOT NULL THEN
         INSERT INTO import_sources (tenant_id, stream, fields)

@@ -104,7 +104,8 @@ class Company:
 
 
 def company(application: Application, client: TestClient[Any], **fields: Any) -> Company:
-    """A new tenant with an admin, a manager, a rep and a viewer."""
+    """A new tenant with an admin, a manager, a rep and a viewer, and with any number of users unless told otherwise."""
+    fields = {"max_users": None, **fields}
     command = RegisterTenant(name="Acme", subdomain=f"acme-{next(_numbers)}-{uuid7().hex[-6:]}", **fields)
     made = Company(application, client, application.tenancy.register(command))
     made.people = {role: made.hires(role) for role in Role}

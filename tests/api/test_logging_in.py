@@ -10,7 +10,7 @@ from argon2 import PasswordHasher
 from argon2.profiles import CHEAPEST
 from uuid_utils.compat import uuid7
 
-from application.tenancy import PLATFORM
+from application.platform import PLATFORM
 from domain.tenants.commands import DeactivateTenant
 from infrastructure.tokens import AccessTokens
 from tests.api.stand import API, PASSWORD, Company, company, problem

@@ -15,6 +15,7 @@ from application.importing.catalogue import KINDS
 from application.importing.kinds import Field, Form
 from application.recording import Recorded
 from domain.kernel import Claim
+from domain.permissions import Role
 from infrastructure.rehearsal import Rehearsal
 from tests.application.importing import Office
 
@@ -63,6 +64,9 @@ class Nothing:
         return {}
 
     def holders(self, tenant: UUID, claims: Collection[Claim]) -> dict[Claim, str]:
+        return {}
+
+    def active_users(self, tenant: UUID) -> dict[UUID, Role]:
         return {}
 
     def sources(self, tenant: UUID, streams: Collection[str]) -> dict[str, Mapping[str, str]]:

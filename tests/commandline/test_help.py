@@ -12,6 +12,7 @@ COMMANDS = (
     "sweeper",
     "db migrate",
     "tenant create",
+    "tenant edit",
     "tenant list",
     "seed admin",
     "import",

@@ -44,6 +44,27 @@ def test_a_tenant_that_cannot_be_is_refused_in_a_sentence(run: Run):
     assert "--plan" in refused(run("tenant", "create", "B", "--subdomain", "b", "--plan", "golden"), 2)
 
 
+def test_a_full_tenant_gets_room_by_a_higher_limit(run: Run):
+    done(run("tenant", "create", "Acme", "--subdomain", "acme", "--max-users", "1"))
+    done(run("seed", "admin", "--tenant", "acme"))
+    another = ("seed", "admin", "--tenant", "acme", "--email", "boss@acme.example")
+
+    assert "No more than 1" in refused(run(*another), 1)
+    assert "at most 2 active users" in done(run("tenant", "edit", "acme", "--max-users", "2"))
+    done(run(*another))
+    assert "any number of active users" in done(run("tenant", "edit", "acme", "--max-users", "0", "--plan", "custom"))
+
+
+def test_an_edit_of_a_tenant_that_cannot_be_is_refused_in_a_sentence(run: Run):
+    done(run("tenant", "create", "Acme", "--subdomain", "acme"))
+    done(run("tenant", "create", "Beta", "--subdomain", "beta"))
+
+    assert "Name what to change" in refused(run("tenant", "edit", "acme"), 2)
+    assert "--max-users" in refused(run("tenant", "edit", "acme", "--max-users", "-1"), 2)
+    assert "subdomain" in refused(run("tenant", "edit", "acme", "--subdomain", "beta"), 1)
+    assert "no tenant 'nobody'" in refused(run("tenant", "edit", "nobody", "--name", "A"), 1)
+
+
 def test_the_first_admin_gets_the_published_password_once_and_is_told_to_change_it(run: Run):
     done(run("tenant", "create", "Acme", "--subdomain", "acme"))
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from application.catalogue import ENTITIES
 from domain.kernel import AlreadyExists, Archived, Claim, Invalid, NotFound
 from domain.neighbours import StageKind
 from domain.pipelines.commands import (
@@ -9,14 +10,16 @@ from domain.pipelines.commands import (
     CreatePipeline,
     DefaultPipelineNeeded,
     EditPipeline,
+    MakePipelineDefault,
     RestorePipeline,
     StageDraft,
     claims,
+    displaced,
     stages_for_new_tenants,
 )
 from domain.pipelines.events import PipelineArchived, PipelineCreated, PipelineEdited, PipelineRestored, Stage
 from domain.pipelines.state import Pipeline
-from tests.domain.specification import facts_of, given, id_of
+from tests.domain.specification import commands_of, facts_of, given, id_of
 
 OPEN = StageDraft(id=id_of(1), name="Open", probability=10)
 WON = StageDraft(id=id_of(2), name="Won", probability=100, kind=StageKind.WON)
@@ -42,7 +45,7 @@ def test_a_pipeline_is_created_once():
     given(SALES).when(CreatePipeline(name="Sales", stages=(OPEN, WON, LOST))).then_refused(AlreadyExists)
 
 
-@pytest.mark.parametrize("command", [EditPipeline(), ArchivePipeline(), RestorePipeline()])
+@pytest.mark.parametrize("command", [EditPipeline(), ArchivePipeline(), RestorePipeline(), MakePipelineDefault()])
 def test_a_pipeline_that_is_not_there_is_not_found(command):
     given().when(command).then_refused(NotFound)
 
@@ -97,6 +100,32 @@ def test_archiving_and_restoring():
 def test_the_default_pipeline_stays():
     default = PipelineCreated(name="Sales", stages=SALES.stages, default=True)
     given(default).when(ArchivePipeline()).then_refused(DefaultPipelineNeeded)
+
+
+def test_another_pipeline_becomes_the_default_one():
+    given(SALES).when(MakePipelineDefault()).then(PipelineEdited(default=True))
+    given(SALES, PipelineEdited(default=True)).when(MakePipelineDefault()).then_nothing()
+    given(SALES, PipelineEdited(default=True)).when(ArchivePipeline()).then_refused(DefaultPipelineNeeded)
+
+
+def test_an_archived_pipeline_does_not_become_the_default_one():
+    given(SALES, PipelineArchived()).when(MakePipelineDefault()).then_refused(Archived)
+
+
+def test_the_default_pipeline_gives_way_to_another():
+    claim = Claim("pipeline.default", "")
+    default = Pipeline(name="Sales", stages=(), default=True, external_id="p1")
+    assert displaced(default, claim) == [PipelineEdited(default=False)]
+    assert displaced(Pipeline(name="Other", stages=()), claim) == []
+    assert displaced(default, Claim("pipeline.external_id", "p1")) == []
+    given(SALES, PipelineEdited(default=True), PipelineEdited(default=False)).when(ArchivePipeline()).then(
+        PipelineArchived()
+    )
+
+
+def test_only_what_makes_a_pipeline_the_default_one_takes_that_over():
+    taking = [each for each in commands_of(ENTITIES["pipeline"]) if each.TAKES_OVER]
+    assert taking == [MakePipelineDefault]
 
 
 def test_a_tenant_has_one_default_pipeline():

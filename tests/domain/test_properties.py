@@ -45,6 +45,7 @@ def sound_contact(contact):
 def sound_pipeline(pipeline):
     assert {each.kind for each in pipeline.stages} == set(StageKind)
     assert len({each.id for each in pipeline.stages}) == len(pipeline.stages)
+    assert not (pipeline.default and pipeline.archived)
 
 
 def sound_deal(deal):
