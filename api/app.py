@@ -23,6 +23,7 @@ from api import (
     pipelines,
     products,
     search,
+    tenant,
     users,
 )
 from api.client_address import ClientAddresses
@@ -57,7 +58,11 @@ from projections.ports import NotPublished, StoreAway, TookTooLong
 
 PREFIX = "/api/v1"
 
-CONTROLLERS = (auth, browsing, accounts, contacts, products, pipelines, deals, users, analytics, search, audit)
+CONTROLLERS = (
+    *(auth, browsing, tenant),
+    *(accounts, contacts, products, pipelines, deals, users),
+    *(analytics, search, audit),
+)
 
 OPERATIONS: Sequence[Operation] = tuple(chain.from_iterable(each.OPERATIONS for each in CONTROLLERS))
 

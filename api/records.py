@@ -17,7 +17,10 @@ from projections.timeline import Happening, timeline
 
 
 class Records(Struct, frozen=True, kw_only=True):
-    """A kind of record at `/{path}`. `example` is a body that creates one, `edit_example` one that edits it."""
+    """A kind of record at `/{path}`. `example` is a body that creates one, `edit_example` one that edits it.
+
+    `past` is the action that must be permitted to see what happened to one.
+    """
 
     path: str
     entity: str
@@ -30,6 +33,7 @@ class Records(Struct, frozen=True, kw_only=True):
     example: Mapping[str, Any]
     edit_example: Mapping[str, Any]
     refuses: Sequence[type[Refused]] = ()
+    past: str = "read"
 
     def operations(self) -> list[Operation]:
         """All operations, the verbs of its own aside."""
@@ -108,7 +112,8 @@ class Records(Struct, frozen=True, kw_only=True):
             run=run,
             answer=Page[Happening],
             query=WhichPage,
-            waits=("timeline",),
+            waits=("timeline", "accounts", "contacts", "deals"),
+            action=self.past,
             refuses=(NotFound, InvalidCursor, InvalidSort),
         )
 
@@ -123,15 +128,16 @@ class Records(Struct, frozen=True, kw_only=True):
             run=run,
             answer=Page[Version],
             refuses=(NotFound,),
+            action=self.past,
         )
 
-    def _reading(self, below: str, name: str, summary: str, **others: Any) -> Operation:
+    def _reading(self, below: str, name: str, summary: str, *, action: str = "read", **others: Any) -> Operation:
         return Operation(
             method="GET",
             path=f"/{self.path}/{{id:uuid}}{below}",
             name=name,
             summary=summary,
             tag=self.path,
-            permission=f"{self.entity}:read",
+            permission=f"{self.entity}:{action}",
             **others,
         )

@@ -16,8 +16,11 @@ from api.operations import Call, Operation, Received, Reply
 from api.refusals import TooSlow
 from api.services import Services
 from application.handling import Forbidden
+from application.sights import Sights
+from application.tenancy import TenantProfile
 from domain.kernel import NotFound
 from infrastructure.sessions import Principal
+from infrastructure.teams import team
 from infrastructure.tokens import Claims, RevokedToken
 
 _NO_RECORD = UUID(int=0)
@@ -91,9 +94,9 @@ def _answered(
     services: Services, operation: Operation, claims: Claims | None, received: Received
 ) -> tuple[bytes, dict[str, str]]:
     """The body and headers of the answer. Raises a Refused."""
-    bearer, time_zone = _authenticated(services, claims)
+    bearer, profile = _authenticated(services, claims)
     try:
-        return _run(services, operation, bearer, time_zone, received)
+        return _run(services, operation, bearer, profile, received)
     except Forbidden:
         if bearer is not None:
             services.security.forbidden(bearer, operation.name, received.client)
@@ -101,7 +104,11 @@ def _answered(
 
 
 def _run(
-    services: Services, operation: Operation, bearer: Principal | None, time_zone: str, received: Received
+    services: Services,
+    operation: Operation,
+    bearer: Principal | None,
+    profile: TenantProfile | None,
+    received: Received,
 ) -> tuple[bytes, dict[str, str]]:
     if bearer is not None and operation.permission is not None and operation.permission not in bearer.permissions:
         raise Forbidden(f"This needs the permission {operation.permission}.")
@@ -113,7 +120,8 @@ def _run(
         operation=operation,
         received=received,
         bearer=bearer,
-        time_zone=time_zone,
+        sights=_sights(services, bearer, profile) if bearer and profile else None,
+        time_zone=profile.time_zone if profile else "UTC",
         body=decoded(operation.body, received.raw) if operation.body else None,
         query=parsed(operation.query, query),
     )
@@ -122,10 +130,21 @@ def _run(
     return b"" if operation.answer is None else msgspec.json.encode(reply.body), dict(reply.headers)
 
 
-def _authenticated(services: Services, claims: Claims | None) -> tuple[Principal | None, str]:
-    """Who asks, with the rights that they have now, and their tenant's time zone. Raises RevokedToken."""
+def _sights(services: Services, bearer: Principal, profile: TenantProfile) -> Sights:
+    """Whose records the bearer reaches; their team is read when it is asked for."""
+    return Sights(
+        user=bearer.user,
+        role=bearer.role,
+        permissions=bearer.permissions,
+        viewers_see=profile.viewers_see,
+        team=lambda: team(services.database, bearer.tenant, bearer.user),
+    )
+
+
+def _authenticated(services: Services, claims: Claims | None) -> tuple[Principal, TenantProfile] | tuple[None, None]:
+    """Who asks, with the rights that they have now, and their tenant's profile. Raises RevokedToken."""
     if claims is None:
-        return None, "UTC"
+        return None, None
     bearer = services.sessions.principal(claims)
     try:
         profile = services.profiles.of(claims.tenant)
@@ -133,4 +152,4 @@ def _authenticated(services: Services, claims: Claims | None) -> tuple[Principal
         raise RevokedToken("This token's tenant is not there.") from None
     if not profile.active:
         raise RevokedToken("This tenant is deactivated.")
-    return bearer, profile.time_zone
+    return bearer, profile

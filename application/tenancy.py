@@ -11,12 +11,12 @@ from application.handling import Handler, Sender, present
 from application.ports import EventStore
 from application.recording import stream_name, stream_subject
 from domain.kernel import Claim, NotFound
-from domain.permissions import HELD_BY, Role
+from domain.permissions import HELD_BY, Role, ViewersSee
 from domain.pipelines.commands import CreatePipeline
 from domain.pipelines.commands import stages_for_new_tenants as stages
 from domain.tenants.commands import RegisterTenant
 from domain.tenants.events import Plan
-from domain.tenants.state import Tenant
+from domain.tenants.state import Tenant, viewers_see
 
 PLATFORM = UUID("00000000-0000-7000-8000-000000000000")
 """The tenant whose log holds all tenants."""
@@ -36,6 +36,7 @@ class TenantProfile(Struct, frozen=True, kw_only=True):
     time_zone: str
     active: bool
     plan: Plan
+    viewers_see: ViewersSee = ViewersSee.ALL
 
 
 class Tenancy:
@@ -97,6 +98,7 @@ def _profile(tenant: UUID, state: Tenant) -> TenantProfile:
         time_zone=state.time_zone,
         active=state.active,
         plan=state.plan,
+        viewers_see=viewers_see(state.settings),
     )
 
 
