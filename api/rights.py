@@ -1,4 +1,4 @@
-"""The rights as docs/rights.md prints them: `python -m api.rights` writes its tables anew from domain/permissions.py."""
+"""The rights as docs/rights.md prints them: `python -m api.rights` writes its tables anew."""
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -81,7 +81,7 @@ class Directory(Generic[R, F]):
     ) -> None:
         self.name = name
         self.tables: Sequence[str] = (name,)
-        self._entity = entity
+        self.entity = entity
         self._fold = fold
         self._columns = {**_OF_ALL, **columns}
         self.filters = filters
@@ -95,7 +95,7 @@ class Directory(Generic[R, F]):
 
     def project(self, rows: Rows, batch: Batch) -> None:
         """Writes the row of each touched record as its events leave it; an older story changes nothing."""
-        stories = [story for story in batch.of(self._entity) if story.state is not None]
+        stories = [story for story in batch.of(self.entity) if story.state is not None]
         if not stories:
             return
         made = [self._fold(story) for story in stories]
@@ -116,7 +116,7 @@ class Directory(Generic[R, F]):
             {"id": record, **viewer.seen},
         )
         if not found:
-            raise NotFound(f"There is no such {self._entity}.")
+            raise NotFound(f"There is no such {self.entity}.")
         return self._decoder.decode(found[0]["document"])
 
     def page(self, database: Database, viewer: Viewer, filters: F, request: PageRequest) -> Page[R]:

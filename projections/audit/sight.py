@@ -35,11 +35,13 @@ def positions(database: Database, viewer: Viewer, query: AuditQuery) -> Sequence
         "rows": query.limit,
         **shown_to(viewer),
     }
-    return [row["position"] for row in database.read(viewer.tenant, _POSITIONS, asked)]
+    sql = _ANY if id is None else _OF_ONE_RECORD
+    return [row["position"] for row in database.read(viewer.tenant, sql, asked)]
 
 
-_POSITIONS = f"""
-SELECT e.position FROM timeline_events e
+def _positions(events: str) -> str:
+    return f"""
+SELECT e.position FROM {events}
 WHERE e.tenant_id = %(tenant)s AND e.generation = (
     SELECT generation FROM projection_checkpoints WHERE tenant_id = %(tenant)s AND projection = 'timeline' AND live)
   AND (%(entity)s::text IS NULL OR e.entity = %(entity)s)
@@ -53,3 +55,11 @@ WHERE e.tenant_id = %(tenant)s AND e.generation = (
 ORDER BY e.position DESC
 LIMIT %(rows)s
 """  # noqa: S608
+
+
+_ANY = _positions("timeline_events e")
+# A record's own timeline has an index.
+_OF_ONE_RECORD = _positions(
+    "timelines t JOIN timeline_events e ON t.tenant_id = %(tenant)s AND t.generation = e.generation"
+    " AND t.entity = %(entity)s AND t.id = %(id)s AND t.position = e.position"
+)
