@@ -94,6 +94,7 @@ def page(
 ) -> Page[AuditEntry]:
     """A page of what matches and the viewer sees, newest first; `generation` is the trail's live one.
 
+    From where others worked is told to whoever sees all alone.
     The request says where and how much, whatever the query says. Raises InvalidSort, InvalidCursor or Invalid.
     """
     if request.checked().sort not in (None, "-recorded_at"):
@@ -109,7 +110,10 @@ def page(
         found = trail.find(viewer.tenant, generation, structs.replace(asked, positions=tuple(places)))
     last = places[request.limit - 1] if len(places) > request.limit else None
     shown = [each for each in found if last is None or each.position >= last]
-    return Page(items=opened(viewer.tenant, keys, shown), next=None if last is None else cursors.after(last))
+    entries = opened(viewer.tenant, keys, shown)
+    if not sees_all(viewer):
+        entries = [structs.replace(each, address=None) for each in entries]
+    return Page(items=entries, next=None if last is None else cursors.after(last))
 
 
 def opened(tenant: UUID, keys: KeyReader, documents: Sequence[AuditDocument]) -> list[AuditEntry]:

@@ -258,8 +258,8 @@ def test_a_timeline_leaves_out_what_happened_to_others_records_around(people):
 def test_what_happens_to_access_and_users_only_admins_see(people):
     rep, admin = rep_of(people), people.company.admin
     problem(rep.post("/users", {"first_name": "A", "last_name": "B"}), 403, "forbidden")
-    access = f"/audit?entity=access&id={rep.id}"
-    assert [each["type"] for each in admin.get(access).json()["items"]] == ["access.request_forbidden.v1"]
+    access = told(people, admin, "/audit", entity="access", id=str(rep.id))
+    assert [each["type"] for each in access["items"]] == ["access.request_forbidden.v1"]
     for person in everybody(people):
         if person is admin:
             continue
@@ -268,6 +268,16 @@ def test_what_happens_to_access_and_users_only_admins_see(people):
         for below in ("history", "timeline"):
             problem(person.get(f"/users/{person.id}/{below}"), 403, "forbidden")
         assert person.get(f"/users/{rep.id}").status_code == 200
+
+
+def test_from_where_others_worked_only_admins_see(people):
+    admin, rep = people.company.admin, rep_of(people)
+    account = rep.makes("/accounts", {"name": "A"})
+    assert admin.patch(f"/accounts/{account}", {"name": "B"}).status_code == 200
+    for person, addresses in ((admin, {"testclient"}), (rep, {None}), (people.company.viewer, {None})):
+        entries = told(people, person, "/audit", entity="account", id=account)["items"]
+        assert len(entries) == 2
+        assert {each.get("address") for each in entries} == addresses
 
 
 def test_another_tenants_team_reaches_nothing(people, application, client):
