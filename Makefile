@@ -8,7 +8,7 @@ COMPILE := .venv-lock/bin/uv pip compile pyproject.toml --quiet --universal --py
 	--no-emit-index-url --no-header --no-annotate $(UPGRADE)
 SOURCES := domain application projections infrastructure api tests
 
-.PHONY: help setup run test services lint format bench lock clean
+.PHONY: help setup run test services lint scan format bench lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,9 @@ lint: setup ## Check style, types and the layers
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+scan: setup ## Look for insecure code, vulnerable dependencies and secrets in the tree
+	@$(BIN)/clientforge security scan --tree
 
 format: setup ## Rewrite the sources in the house style
 	$(BIN)/ruff check --fix $(SOURCES)

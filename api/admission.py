@@ -92,11 +92,12 @@ class Admission:
 
 
 def partitions(claims: Claims | None, address: str | None) -> Sequence[Partition]:
-    """As whose a request counts: its user's, and its address's. An API key counts as itself instead of a user:
-    `Partition(kind="key", id=…, limit=…)`, with the limit of its own if it has one."""
+    """As whose a request counts: its user's, and its address's. An API key counts as itself instead of its user."""
     by_address = Partition(kind="address", id=network_of(address))
     if claims is None:
         return (by_address,)
+    if claims.key_hash is not None:
+        return (Partition(kind="key", id=f"{claims.tenant}:{claims.session}"), by_address)
     return (Partition(kind="user", id=f"{claims.tenant}:{claims.user}"), by_address)
 
 

@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 from api import (
     accounts,
     analytics,
+    api_keys,
     audit,
     auth,
     browsing,
@@ -37,6 +38,7 @@ from api.routing import route
 from api.services import Profiles, Services
 from application.handling import Handler
 from domain.kernel import Refused
+from infrastructure.api_keys import ApiKeys
 from infrastructure.bootstrap import Application, build
 from infrastructure.credentials import Credentials
 from infrastructure.gauges import ProjectionGauges, QueueGauges
@@ -59,7 +61,7 @@ from projections.ports import NotPublished, StoreAway, TookTooLong
 PREFIX = "/api/v1"
 
 CONTROLLERS = (
-    *(auth, browsing, tenant),
+    *(auth, browsing, api_keys, tenant),
     *(accounts, contacts, products, pipelines, deals, users),
     *(analytics, search, audit),
 )
@@ -126,6 +128,7 @@ def _services(application: Application) -> Services:
         credentials=Credentials(database, store, application.tenancy, sessions, Passwords(), security, lockouts),
         security=security,
         access_tokens=access_tokens,
+        api_keys=ApiKeys(database),
         csrf=Signer(settings.jwt_secret.get_secret_value(), "csrf"),
         cursors=Signer(settings.jwt_secret.get_secret_value(), "cursors"),
         freshness=Freshness(database, application.search, application.positions),

@@ -14,6 +14,7 @@ from api.auth import LogIn, account, log_in, log_out
 from api.headers import bearer_token
 from api.operations import Call, Operation, Reply
 from api.refusals import CsrfTokenMissing
+from infrastructure.api_keys import PREFIX, KeyToken
 from infrastructure.credentials import WrongCredentials
 from infrastructure.signing import Signer
 from infrastructure.tokens import ACCESS_LIFETIME, AccessTokens, Claims
@@ -31,10 +32,14 @@ class BrowserSession(Struct, frozen=True, kw_only=True):
 
 
 def claims_of(headers: Mapping[str, str], method: str, access_tokens: AccessTokens, csrf: Signer) -> Claims:
-    """Who asks: by bearer token, or by the cookie of a browser's session. Raises InvalidToken or CsrfTokenMissing."""
+    """Who asks: by bearer token or API key, or by the cookie of a browser's session.
+
+    Raises InvalidToken or CsrfTokenMissing.
+    """
     cookie = None if "authorization" in headers else _cookie(headers)
     if cookie is None:
-        return access_tokens.read(bearer_token(headers))
+        bearer = bearer_token(headers)
+        return KeyToken.read(bearer).claims if bearer.startswith(PREFIX) else access_tokens.read(bearer)
     claims = access_tokens.read(cookie)
     if method not in _SAFE_METHODS and not csrf.fits(headers.get(CSRF_TOKEN.lower(), ""), str(claims.session)):
         raise CsrfTokenMissing(f"Send the session's CSRF token in {CSRF_TOKEN}: GET /api/v1/auth/browser tells it.")
@@ -101,6 +106,7 @@ OPERATIONS: list[Operation] = [
         method="GET",
         path="/auth/browser",
         name="browser-session",
+        by_person=True,
         summary="The CSRF token of the browser's session, which goes into `X-CSRF-Token` of what changes something.",
         tag="auth",
         run=present,
@@ -110,6 +116,7 @@ OPERATIONS: list[Operation] = [
         method="DELETE",
         path="/auth/browser",
         name="log-browser-out",
+        by_person=True,
         summary="End the browser's session.",
         tag="auth",
         limit="auth",

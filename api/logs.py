@@ -36,5 +36,10 @@ def logging_as_json(level: str) -> dict[str, Any]:
         "formatters": {"json": {"()": JsonLines}},
         "handlers": {"console": {"formatter": "json", "class": "logging.StreamHandler", "stream": "ext://sys.stdout"}},
         "root": {"handlers": ["console"], "level": level.upper()},
-        "loggers": {"_granian": to_console, "granian.access": to_console},
+        "loggers": {
+            "_granian": to_console,
+            "granian.access": to_console,
+            # It tells of each request, with the tenant in its address.
+            "elastic_transport": {"level": "WARNING"},
+        },
     }

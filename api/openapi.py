@@ -60,13 +60,13 @@ def refusals_of(operation: Operation) -> list[type[Refused]]:
     found: list[type[Refused]] = (
         [] if operation.public else [NotAuthenticated, InvalidToken, ExpiredToken, RevokedToken]
     )
-    if operation.permission is not None:
+    if operation.permission is not None or operation.by_person:
         found.append(Forbidden)
     if operation.body is not None:
         found += [MalformedJson]
     if operation.body is not None or structs.fields(operation.query):
         found.append(InvalidRequest)
-    if operation.method != "GET":
+    if operation.method != "GET" or operation.waits:
         found.append(MalformedHeader)
     found += [TooManyRequests, TooManyAtOnce] if operation.long else [TooManyRequests]
     return list(dict.fromkeys([*found, *operation.refuses]))
@@ -126,15 +126,19 @@ def _in_query(
 
 def _in_headers(operation: Operation) -> Iterable[dict[str, Any]]:
     if operation.method == "POST" and operation.commands:
-        yield _header(IDEMPOTENCY_KEY, "Repeating the request with the same key gives the first answer again.")
+        said = "Repeating the request with the same key gives the first answer again."
+        yield _header(IDEMPOTENCY_KEY, said, "[!-~]{1,255}")
     if operation.commands and not operation.creates:
-        yield _header("If-Match", 'The version that the record must have, as its ETag tells it, such as `"3"`.')
+        said = 'The version that the record must have, as its ETag tells it, such as `"3"`.'
+        yield _header("If-Match", said, r'"[0-9]{1,9}"|\*')
     if operation.waits:
-        yield _header(MIN_POSITION, f"The answer must include this position; `{POSITION}` of a command's answer.")
+        said = f"The answer must include this position; `{POSITION}` of a command's answer."
+        yield _header(MIN_POSITION, said, "[0-9]{1,18}")
 
 
-def _header(name: str, description: str) -> dict[str, Any]:
-    return {"name": name, "in": "header", "description": description, "schema": {"type": "string"}}
+def _header(name: str, description: str, pattern: str) -> dict[str, Any]:
+    schema = {"type": "string", "pattern": f"^(?:{pattern})$"}
+    return {"name": name, "in": "header", "description": description, "schema": schema}
 
 
 def _answer(operation: Operation, schemas: Mapping[Any, Any]) -> dict[str, Any]:

@@ -15,6 +15,9 @@ OF_ONESELF: Mapping[str, str] = {
     "end-session": "their own sessions",
     "change-password": "their own password",
     "myself": "themselves",
+    "make-api-key": "their own keys, and not by a key",
+    "list-api-keys": "their own keys, and not by a key",
+    "end-api-key": "their own keys, and not by a key",
     "search": "of each kind what `account:read`, `contact:read` and `deal:read` let them see",
 }
 """Operations that need no permission, because they reach no further than this."""

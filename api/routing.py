@@ -94,7 +94,7 @@ def _answered(
     services: Services, operation: Operation, claims: Claims | None, received: Received
 ) -> tuple[bytes, dict[str, str]]:
     """The body and headers of the answer. Raises a Refused."""
-    bearer, profile = _authenticated(services, claims)
+    bearer, profile = _authenticated(services, claims, received)
     try:
         return _run(services, operation, bearer, profile, received)
     except Forbidden:
@@ -112,6 +112,8 @@ def _run(
 ) -> tuple[bytes, dict[str, str]]:
     if bearer is not None and operation.permission is not None and operation.permission not in bearer.permissions:
         raise Forbidden(f"This needs the permission {operation.permission}.")
+    if bearer is not None and operation.by_person and bearer.by_key:
+        raise Forbidden("No API key can do this: log in.")
     query = received.query
     if bearer is not None and ("owner", "me") in query:
         query = [("owner", str(bearer.user)) if each == ("owner", "me") else each for each in query]
@@ -141,11 +143,13 @@ def _sights(services: Services, bearer: Principal, profile: TenantProfile) -> Si
     )
 
 
-def _authenticated(services: Services, claims: Claims | None) -> tuple[Principal, TenantProfile] | tuple[None, None]:
+def _authenticated(
+    services: Services, claims: Claims | None, received: Received
+) -> tuple[Principal, TenantProfile] | tuple[None, None]:
     """Who asks, with the rights that they have now, and their tenant's profile. Raises RevokedToken."""
     if claims is None:
         return None, None
-    bearer = services.sessions.principal(claims)
+    bearer = _bearer(services, claims, received)
     try:
         profile = services.profiles.of(claims.tenant)
     except NotFound:
@@ -153,3 +157,13 @@ def _authenticated(services: Services, claims: Claims | None) -> tuple[Principal
     if not profile.active:
         raise RevokedToken("This tenant is deactivated.")
     return bearer, profile
+
+
+def _bearer(services: Services, claims: Claims, received: Received) -> Principal:
+    """Who the token stands for. Raises InvalidToken, ExpiredToken or RevokedToken."""
+    if claims.key_hash is None:
+        return services.sessions.principal(claims)
+    bearer, worth_telling = services.api_keys.principal(claims)
+    if worth_telling:
+        services.security.key_used(bearer, received.client)
+    return bearer

@@ -10,6 +10,7 @@ from api.long_operations import LongOperations
 from application.handling import Handler
 from application.ports import EventStore
 from application.tenancy import Tenancy, TenantProfile
+from infrastructure.api_keys import ApiKeys
 from infrastructure.credentials import Credentials
 from infrastructure.postgres import Database
 from infrastructure.rate_limits import RateLimits
@@ -41,6 +42,7 @@ class Services:
     credentials: Credentials
     security: SecurityLog
     access_tokens: AccessTokens
+    api_keys: ApiKeys
     csrf: Signer
     """Signs what a browser's session sends along with whatever changes something."""
     cursors: Signer

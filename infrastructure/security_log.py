@@ -10,7 +10,7 @@ from uuid_utils.compat import uuid7
 from application.ports import Announcements, Append, EventStore, StreamChange, VersionConflict
 from application.recording import Metadata, stream_name
 from domain.kernel import Event
-from domain.security.events import AccessEvent, LoggedIn, RefreshTokenReused, RequestForbidden, SessionEnded
+from domain.security.events import AccessEvent, ApiKeyUsed, LoggedIn, RefreshTokenReused, RequestForbidden, SessionEnded
 from infrastructure.postgres import Database, Transaction
 from infrastructure.sessions import Client, Principal, Reused
 from projections.ports import StoreAway
@@ -94,6 +94,17 @@ class SecurityLog:
             missed = self._take(transaction, principal.user, RequestForbidden)
         if missed is not None:
             self._of(principal, RequestForbidden(operation=operation, missed=missed), client)
+
+    def key_used(self, principal: Principal, client: Client) -> None:
+        """Notes that an API key was used."""
+        with self._database.transaction(principal.tenant) as transaction:
+            missed = self._take(transaction, principal.user, ApiKeyUsed)
+        if missed is not None:
+            self._of(principal, ApiKeyUsed(key=principal.session, missed=missed), client)
+
+    def told_by(self, principal: Principal, event: AccessEvent, client: Client) -> None:
+        """Notes what a user did to their own access."""
+        self._of(principal, event, client)
 
     def reused(self, reused: Reused, client: Client) -> None:
         """Notes that a used refresh token came back. Its session is gone, so this happens to it once."""

@@ -34,11 +34,14 @@ class Principal(Struct, frozen=True, kw_only=True):
     user: UUID
     session: UUID
     role: Role
+    scopes: frozenset[str] | None = None
+    by_key: bool = False
 
     @property
     def permissions(self) -> frozenset[str]:
-        """What their role may do."""
-        return HELD_BY[self.role]
+        """What their role may do, and an API key only as far as its scopes go."""
+        held = HELD_BY[self.role]
+        return held if self.scopes is None else held & self.scopes
 
 
 class Tokens(Struct, frozen=True, kw_only=True):

@@ -52,6 +52,8 @@ class Claims(Struct, frozen=True, kw_only=True):
     user: UUID
     session: UUID
     stamp: int
+    key_hash: bytes | None = None
+    """Of an API key, whose id stands as the session; an access token has none."""
 
 
 class AccessTokens:

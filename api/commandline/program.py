@@ -14,6 +14,7 @@ from api.commandline import (
     queue,
     rebuilding,
     replaying,
+    security,
     seeding,
     tenants,
     up,
@@ -117,6 +118,10 @@ _queue.command("health", short_help="Show the queue's figures; exit code 1 when 
 )
 _queue.command("clear-dlq", short_help="Delete all dead letters.")(queue.clear_command)
 app.add_typer(_queue, name="queue", rich_help_panel=LOOK_AFTER, short_help="The workers' queue: health, clear-dlq.")
+
+_security = _group("Security: what is insecure in the sources and in what runs.")
+_security.command("scan", short_help="Look for what is insecure.")(security.scan_command)
+app.add_typer(_security, name="security", rich_help_panel=LOOK_AFTER, short_help="Look for what is insecure: scan.")
 
 app.command("serve", rich_help_panel=PROCESSES, short_help="Answer HTTP requests.")(processes.serve_command)
 app.command("worker", rich_help_panel=PROCESSES, short_help="Project the log into read models, search and audit.")(

@@ -5,6 +5,7 @@ A failed log-in is told of the user whom it was tried for, who is its actor too:
 `missed` counts the events of the same kind that were left out since the one before: a user's hour has a limit.
 """
 
+from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
@@ -76,6 +77,32 @@ class RequestForbidden(Event, frozen=True, kw_only=True):
     missed: int = 0
 
 
+class ApiKeyMade(Event, frozen=True, kw_only=True):
+    """A user made an API key; without scopes it may do all that they may."""
+
+    TYPE: ClassVar[str] = "access.api_key_made.v1"
+    key: UUID
+    name: str
+    scopes: tuple[str, ...] | None = None
+    expires_at: datetime | None = None
+
+
+class ApiKeyUsed(Event, frozen=True, kw_only=True):
+    """An API key was used, for the first time in an hour."""
+
+    TYPE: ClassVar[str] = "access.api_key_used.v1"
+    key: UUID
+    missed: int = 0
+
+
+class ApiKeyEnded(Event, frozen=True, kw_only=True):
+    """A user ended an API key."""
+
+    TYPE: ClassVar[str] = "access.api_key_ended.v1"
+    key: UUID
+    missed: int = 0
+
+
 AccessEvent = (
     LoggedIn
     | LogInsFailed
@@ -86,4 +113,7 @@ AccessEvent = (
     | SessionsEnded
     | RefreshTokenReused
     | RequestForbidden
+    | ApiKeyMade
+    | ApiKeyUsed
+    | ApiKeyEnded
 )

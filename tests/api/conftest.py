@@ -68,8 +68,6 @@ def leaks(client, urls) -> Iterator[Leaks]:
     yield leaks
     access.setLevel(level)
     root.removeHandler(leaks)
-    assert leaks.issued
-    assert leaks.lines
     assert leaks.found_in("\n".join(leaks.lines)) == set()
     assert {table: found for table, text in rows(urls.superuser) if (found := leaks.found_in(text))} == {}
 

@@ -153,8 +153,17 @@ def test_each_role_asks_for_no_more_than_the_table_says(people):
                 assert answer.status_code in (200, 201, 204), case
 
 
-def test_a_session_is_its_users_alone(people):
-    for _, _, person in actors(people):
-        [theirs, *_] = people.below.get("/auth/sessions").json()["items"]
-        answer = asked(people, person, next(each for each in OPERATIONS if each.name == "end-session"), theirs["id"])
-        problem(answer, *((404, "not_found") if person.token else (401, "not_authenticated")))
+def test_sessions_and_keys_are_their_users_alone(people):
+    [session, *_] = people.below.get("/auth/sessions").json()["items"]
+    key = people.below.makes("/auth/api-keys", {"name": "A"})
+    theirs = {"end-session": session["id"], "end-api-key": key}
+    of_oneself = {each.name: each for each in OF_ONE_RECORD if each.permission is None}
+    assert set(theirs) == set(of_oneself)
+    for name, operation in of_oneself.items():
+        for _, _, person in actors(people):
+            answer = asked(people, person, operation, theirs[name])
+            problem(answer, *((404, "not_found") if person.token else (401, "not_authenticated")))
+
+
+def test_every_route_with_a_record_is_tried_with_some():
+    assert {each.tag for each in OF_ONE_RECORD if each.permission is not None} == set(OF_KIND)

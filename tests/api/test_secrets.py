@@ -73,6 +73,11 @@ def test_the_access_log_tells_the_route_and_nobodys_data(acme, caplog):
     assert "somebodys-name" not in str(told)
 
 
+def test_the_watch_over_all_these_tests_sees_their_secrets_and_their_lines(leaks, secrets):
+    assert {each for each in secrets if each not in leaks.typed | leaks.issued} == set()
+    assert leaks.lines
+
+
 def test_a_leak_would_be_seen():
     leaks = Leaks("the signing key")
     request = httpx.Request("POST", "http://x", json={"password": "hunter2 hunter2"})

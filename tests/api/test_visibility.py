@@ -1,6 +1,7 @@
 """What a role sees is the same everywhere: in lists, alone, in search, reports, the trail, histories and timelines."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -278,6 +279,20 @@ def test_from_where_others_worked_only_admins_see(people):
         entries = told(people, person, "/audit", entity="account", id=account)["items"]
         assert len(entries) == 2
         assert {each.get("address") for each in entries} == addresses
+
+
+def test_a_key_sees_no_more_than_its_user_and_its_scopes(people):
+    manager = manager_of(people)
+    made = manager.post("/auth/api-keys", {"name": "A", "scopes": ["account:read", "audit:read"]}).json()
+    program = replace(manager, token=made["key"])
+    account, beside = people.makes(KIND["account"], people.below.id), people.makes(KIND["account"], people.beside.id)
+    deal = people.makes(KIND["deal"], people.below.id, account=account)
+    assert found(people, program, account, "account")
+    assert not found(people, program, beside, "account")
+    problem(program.patch(f"/accounts/{account}", {"name": "B"}), 403, "forbidden")
+    assert {each["id"] for each in listed(people, program, f"/accounts/{account}/timeline")} == {account}
+    assert {each["id"] for each in listed(people, manager, f"/accounts/{account}/timeline")} == {account, deal}
+    assert {each["stream"] for each in listed(people, program, "/audit")} == {f"account-{account}"}
 
 
 def test_another_tenants_team_reaches_nothing(people, application, client):

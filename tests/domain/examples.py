@@ -1,7 +1,7 @@
 """An example of any type that the domain stores: every field is set, and differs from its default."""
 
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
 from types import NoneType, UnionType
@@ -16,6 +16,7 @@ _PLAIN: Mapping[type, Any] = {
     UUID: UUID("01920000-0000-7000-8000-000000000001"),
     Decimal: Decimal("1054.25"),
     date: date(2017, 3, 1),
+    datetime: datetime(2017, 3, 1, 12, 30, tzinfo=UTC),
     int: 42,
     bytes: b"sealed",
 }

@@ -2,10 +2,11 @@
 
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 import httpx
 
 from infrastructure.embedded.child import free_port
-from infrastructure.monitor import Monitor
+from infrastructure.monitor import Lag, Monitor
 from projections.catalogue import groups
 from projections.targets import Group
 from tests.commandline.conftest import without_settings
@@ -52,6 +53,7 @@ class System:
 
     variables: Mapping[str, str]
     place: Path
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     client: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
@@ -69,6 +71,16 @@ class System:
             check=False,
         )
 
+    def make_tenant(self, name: str, subdomain: str) -> None:
+        """Makes a tenant with any number of users and an admin, as whom the client is logged in then."""
+        for command in (
+            ("tenant", "create", name, "--subdomain", subdomain, "--max-users", "0"),
+            ("seed", "admin", "--tenant", subdomain, "--email", EMAIL, "--password", PASSWORD),
+        ):
+            done = self.run(*command)
+            assert done.returncode == 0, done.stderr
+        self.log_in(subdomain)
+
     def log_in(self, tenant: str) -> None:
         """Makes the client the admin of a tenant."""
         answer = self.client.post(
@@ -76,9 +88,15 @@ class System:
         ).raise_for_status()
         self.client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
+    def send(self, method: str, path: str, body: Any = None) -> Any:
+        """What a command answers, which must be accepted."""
+        answer = self.client.request(method, f"/api/v1{path}", json=body)
+        assert answer.is_success, answer.text
+        return answer.json()
+
     def get(self, path: str, **parameters: Any) -> Any:
         """What a query answers; never something stale."""
-        answer = self.client.get(f"/api/v1{path}", params=parameters).raise_for_status()
+        answer = self.client.get(f"/api/v1{path}", params=parameters or None).raise_for_status()
         assert "ClientForge-Stale" not in answer.headers
         return answer.json()
 
@@ -98,14 +116,38 @@ class System:
 
         It asks the database, which costs the processes next to nothing; a command would cost as much as they do.
         """
+        self.wait_for_lags(lambda lags: not any(each.tenants for each in lags.values()), seconds)
+
+    def wait_for_lags(self, wanted: Callable[[Mapping[str, Lag]], bool], seconds: float) -> None:
+        """Returns when the projections, by their names, are as far behind their logs as is wanted."""
         monitor = Monitor.open(self.variables["DATABASE_MONITOR_URL"], _groups())
         try:
             deadline = time.monotonic() + seconds
-            while behind := [each for each in monitor.lags() if each.tenants]:
-                assert time.monotonic() < deadline, behind
+            while not wanted(lags := {each.projection: each for each in monitor.lags()}):
+                assert time.monotonic() < deadline, [each for each in lags.values() if each.tenants]
                 time.sleep(0.05)
         finally:
             monitor.close()
+
+    @contextmanager
+    def halted(self, *names: str) -> Iterator[None]:
+        """Lets these processes do nothing at all meanwhile."""
+        try:
+            for name in names:
+                self.processes[name].send_signal(signal.SIGSTOP)
+            yield
+        finally:
+            for name in names:
+                self.processes[name].send_signal(signal.SIGCONT)
+
+    @contextmanager
+    def also_served(self, **variables: str) -> Iterator["System"]:
+        """The same system as another API process answers it, with some settings of its own and the same log-in."""
+        place = self.place / "another"
+        place.mkdir(exist_ok=True)
+        with running({**self.variables, "PORT": str(free_port()), **variables}, place, ("serve",)) as other:
+            other.client.headers["Authorization"] = self.client.headers["Authorization"]
+            yield other
 
 
 def _groups() -> Sequence[Group]:
@@ -115,26 +157,26 @@ def _groups() -> Sequence[Group]:
 
 
 @contextmanager
-def running(variables: Mapping[str, str], place: Path) -> Iterator[System]:
-    """Starts the three processes, waits until the API is ready, and ends them in order."""
+def running(variables: Mapping[str, str], place: Path, processes: Sequence[str] = PROCESSES) -> Iterator[System]:
+    """Starts the processes, waits until the API is ready, and ends them in order."""
     system = System(variables, place)
-    started: list[subprocess.Popen[bytes]] = []
     try:
-        for name in PROCESSES:
+        for name in processes:
             with (place / f"{name}.log").open("wb") as log:
                 command = [sys.executable, "-m", "api.commandline", name]
-                started.append(subprocess.Popen(command, env=dict(variables), cwd=place, stdout=log, stderr=log))
-        _wait_until_ready(system, started)
+                process = subprocess.Popen(command, env=dict(variables), cwd=place, stdout=log, stderr=log)
+            system.processes[name] = process
+        _wait_until_ready(system)
         yield system
     finally:
         system.client.close()
-        for process in started:
+        for process in system.processes.values():
             process.terminate()
-        for process in started:
+        for process in system.processes.values():
             process.wait(30)
 
 
-def _wait_until_ready(system: System, started: list[subprocess.Popen[bytes]]) -> None:
+def _wait_until_ready(system: System) -> None:
     deadline = time.monotonic() + 60
     while True:
         try:
@@ -144,4 +186,4 @@ def _wait_until_ready(system: System, started: list[subprocess.Popen[bytes]]) ->
             time.sleep(0.1)
         logs = {path.name: path.read_text()[-2000:] for path in system.place.glob("*.log")}
         assert time.monotonic() < deadline, logs
-        assert all(process.poll() is None for process in started), logs
+        assert all(process.poll() is None for process in system.processes.values()), logs

@@ -20,7 +20,7 @@ from infrastructure.mongo import MongoTrail
 from projections.ports import AuditQuery
 from tests.fixtures import event_store
 from tests.journeys.sales import DATA, TENANT, import_all
-from tests.journeys.system import EMAIL, PASSWORD, System, environment, running
+from tests.journeys.system import System, environment, running
 
 pytestmark = [
     pytest.mark.skipif(not DATA.exists(), reason="the sales data is not beside this checkout (../shared/data)"),
@@ -42,17 +42,11 @@ class Year:
 def year(copied_urls, copied_database, redis_url, elasticsearch_url, mongodb_url, tmp_path_factory) -> Iterator[Year]:
     variables = environment(copied_urls, redis_url, elasticsearch_url, mongodb_url)
     with running(variables, tmp_path_factory.mktemp("journey")) as system:
-        for command in (
-            ("tenant", "create", "Hardware Inc.", "--subdomain", TENANT, "--max-users", "0"),
-            ("seed", "admin", "--tenant", TENANT, "--email", EMAIL, "--password", PASSWORD),
-        ):
-            done = system.run(*command)
-            assert done.returncode == 0, done.stderr
+        system.make_tenant("Hardware Inc.", TENANT)
         start = time.monotonic()
         import_all(system)
         system.wait_until_projected(240)
         seconds = time.monotonic() - start
-        system.log_in(TENANT)
         tenant = UUID(system.get("/auth/me")["tenant"]["id"])
         yield Year(system, tenant, seconds, event_store(copied_database).head(tenant))
 

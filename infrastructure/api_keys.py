@@ -1,0 +1,192 @@
+"""API keys: what a program shows instead of logging in. They act for a user, with their rights or some of them."""
+
+import secrets
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from uuid import UUID
+
+from msgspec import Struct
+from uuid_utils.compat import uuid7
+
+from domain.kernel import Invalid, NotFound
+from domain.permissions import Role
+from infrastructure.postgres import Database
+from infrastructure.sessions import Principal
+from infrastructure.tokens import Claims, ExpiredToken, InvalidToken, RevokedToken
+
+PREFIX = "cfk_"
+"""How every key begins: whoever finds one somewhere knows what it is."""
+
+MOST_KEYS = 100
+_SECRET_BYTES = 32
+_USE_IS_TOLD_AGAIN_AFTER = timedelta(hours=1)
+
+
+class ApiKey(Struct, frozen=True, kw_only=True):
+    """A key as its owner sees it. `prefix` is how it begins; `scopes` None stands for all that the owner may do."""
+
+    id: UUID
+    name: str
+    prefix: str
+    scopes: tuple[str, ...] | None
+    made_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+
+
+class KeyToken(Struct, frozen=True, kw_only=True):
+    """A key itself. It says its tenant and user, since nothing is looked up without a tenant."""
+
+    tenant: UUID
+    user: UUID
+    id: UUID
+    secret: bytes
+
+    @classmethod
+    def new(cls, tenant: UUID, user: UUID) -> "KeyToken":
+        """Another key of a user."""
+        return cls(tenant=tenant, user=user, id=uuid7(), secret=secrets.token_bytes(_SECRET_BYTES))
+
+    @classmethod
+    def read(cls, text: str) -> "KeyToken":
+        """The key of its text form. Raises InvalidToken."""
+        try:
+            raw = urlsafe_b64decode(text.removeprefix(PREFIX).encode("ascii"))
+        except ValueError:
+            raw = b""
+        if len(raw) != 48 + _SECRET_BYTES:
+            raise InvalidToken("This is not a valid API key.")
+        tenant, user, id = (UUID(bytes=raw[start : start + 16]) for start in (32, 16, 0))
+        return cls(tenant=tenant, user=user, id=id, secret=raw[48:])
+
+    @property
+    def text(self) -> str:
+        """As programs carry it; its own id comes first, so that its beginning tells it from others."""
+        raw = self.id.bytes + self.user.bytes + self.tenant.bytes + self.secret
+        return PREFIX + urlsafe_b64encode(raw).decode()
+
+    @property
+    def claims(self) -> Claims:
+        """What it says of its bearer, unproven before the stored hash agrees."""
+        hashed = sha256(self.secret).digest()
+        return Claims(tenant=self.tenant, user=self.user, session=self.id, stamp=0, key_hash=hashed)
+
+
+class ApiKeys:
+    """Makes, checks, lists and ends keys."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def make(
+        self, owner: Principal, name: str, scopes: Collection[str] | None, expires_at: datetime | None
+    ) -> tuple[ApiKey, str]:
+        """A new key, and its text, which is not kept. Raises Invalid for scopes that the owner doesn't have."""
+        if scopes is not None and (missing := sorted(set(scopes) - owner.permissions)):
+            raise Invalid(f"You may not do {missing[0]} yourself.", field="/scopes")
+        if expires_at is not None and expires_at <= datetime.now(UTC):
+            raise Invalid("A key expires in the future, or never.", field="/expires_at")
+        token = KeyToken.new(owner.tenant, owner.user)
+        with self._database.transaction(owner.tenant) as transaction:
+            transaction.execute(
+                "SELECT 1 FROM principals WHERE tenant_id = %(tenant)s AND user_id = %(user)s FOR UPDATE",
+                {"user": owner.user},
+            )
+            made = transaction.execute(
+                "INSERT INTO api_keys (tenant_id, key_id, user_id, name, hash, scopes, made_at, expires_at)"
+                " SELECT %(tenant)s, %(id)s, %(user)s, %(name)s, %(hash)s, %(scopes)s, clock_timestamp(), %(expires)s"
+                " WHERE (SELECT count(*) FROM api_keys WHERE tenant_id = %(tenant)s AND user_id = %(user)s) < %(most)s"
+                " ON CONFLICT DO NOTHING RETURNING *",
+                {
+                    "id": token.id,
+                    "user": owner.user,
+                    "name": name,
+                    "hash": token.claims.key_hash,
+                    "scopes": None if scopes is None else sorted(set(scopes)),
+                    "expires": expires_at,
+                    "most": MOST_KEYS,
+                },
+            )
+        if not made:
+            raise Invalid(f"A user has at most {MOST_KEYS} keys: end one that is not used any more.", field="/name")
+        return _key(made[0]), token.text
+
+    def principal(self, claims: Claims) -> tuple[Principal, bool]:
+        """The rights of a key's bearer, and whether its use is worth telling: for the first time in an hour.
+
+        Raises InvalidToken, ExpiredToken or RevokedToken.
+        """
+        rows = self._database.read(claims.tenant, _BEARER, {"id": claims.session, "user": claims.user})
+        if not rows or not secrets.compare_digest(rows[0]["hash"], claims.key_hash or b""):
+            raise InvalidToken("This is not a valid API key.")
+        if rows[0]["expired"]:
+            raise ExpiredToken("This API key has expired: make another one.")
+        if not rows[0]["active"]:
+            raise RevokedToken("The user of this API key is deactivated.")
+        scopes = rows[0]["scopes"]
+        bearer = Principal(
+            tenant=claims.tenant,
+            user=claims.user,
+            session=claims.session,
+            role=Role(rows[0]["role"]),
+            scopes=None if scopes is None else frozenset(scopes),
+            by_key=True,
+        )
+        return bearer, self._used(claims, rows[0]["idle"])
+
+    def list(self, owner: Principal) -> Sequence[ApiKey]:
+        """The owner's keys, the latest first."""
+        rows = self._database.read(
+            owner.tenant,
+            "SELECT * FROM api_keys WHERE tenant_id = %(tenant)s AND user_id = %(user)s"
+            " ORDER BY made_at DESC, key_id LIMIT %(most)s",
+            {"user": owner.user, "most": MOST_KEYS},
+        )
+        return [_key(row) for row in rows]
+
+    def end(self, owner: Principal, id: UUID) -> None:
+        """Ends one of the owner's keys at once. Raises NotFound."""
+        with self._database.transaction(owner.tenant) as transaction:
+            ended = transaction.execute(
+                "DELETE FROM api_keys WHERE tenant_id = %(tenant)s AND key_id = %(id)s AND user_id = %(user)s"
+                " RETURNING 1",
+                {"id": id, "user": owner.user},
+            )
+        if not ended:
+            raise NotFound("There is no such API key.")
+
+    def _used(self, claims: Claims, idle: timedelta | None) -> bool:
+        """Notes the use, at most once a minute; whether this is the first one in an hour."""
+        if idle is not None and idle < timedelta(minutes=1):
+            return False
+        with self._database.transaction(claims.tenant) as transaction:
+            noted = transaction.execute(
+                "UPDATE api_keys SET used_at = clock_timestamp() WHERE tenant_id = %(tenant)s AND key_id = %(id)s"
+                " AND (used_at IS NULL OR used_at < clock_timestamp() - interval '1 minute') RETURNING 1",
+                {"id": claims.session},
+            )
+        return bool(noted) and (idle is None or idle > _USE_IS_TOLD_AGAIN_AFTER)
+
+
+_BEARER = """
+SELECT k.hash, k.scopes, coalesce(k.expires_at <= clock_timestamp(), false) AS expired,
+       clock_timestamp() - k.used_at AS idle, p.role, p.active
+FROM api_keys k JOIN principals p ON p.tenant_id = k.tenant_id AND p.user_id = k.user_id
+WHERE k.tenant_id = %(tenant)s AND p.tenant_id = %(tenant)s AND k.key_id = %(id)s AND k.user_id = %(user)s
+"""
+
+
+def _key(row: "dict[str, object]") -> ApiKey:
+    scopes = row["scopes"]
+    token = KeyToken(tenant=UUID(int=0), user=UUID(int=0), id=UUID(str(row["key_id"])), secret=bytes(_SECRET_BYTES))
+    return ApiKey(
+        id=token.id,
+        name=str(row["name"]),
+        prefix=token.text[: len(PREFIX) + 20],
+        scopes=tuple(scopes) if isinstance(scopes, list) else None,
+        made_at=row["made_at"],  # type: ignore[arg-type]
+        expires_at=row["expires_at"],  # type: ignore[arg-type]
+        last_used_at=row["used_at"],  # type: ignore[arg-type]
+    )

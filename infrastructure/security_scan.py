@@ -1,0 +1,245 @@
+"""What `clientforge security scan` looks at: the sources, what they depend on, and the system that runs.
+
+Each check answers with findings, and never raises: what it can't look at is told as skipped, with the reason.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+from msgspec import Struct
+
+from infrastructure.hardening import weaknesses
+from infrastructure.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+SOURCES = ("domain", "application", "projections", "infrastructure", "api")
+_SECONDS = 120
+_RULES = ("--select", "S", "--ignore", "S603")
+"""S603 finds every call of a program, whatever is passed."""
+
+# What a commit must never hold and nothing else looks like; words such as 'password' would find this very line.
+_SECRETS = (
+    "AWSKeyDetector",
+    "AzureStorageKeyDetector",
+    "GitHubTokenDetector",
+    "GitLabTokenDetector",
+    "OpenAIDetector",
+    "PrivateKeyDetector",
+    "SendGridDetector",
+    "SlackDetector",
+    "StripeDetector",
+    "TwilioKeyDetector",
+)
+_HEADERS = {
+    "content-security-policy": "default-src 'none'",
+    "strict-transport-security": "max-age=",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-store",
+}
+
+
+class Result(StrEnum):
+    """How a check came out."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """A line of the table: what was looked at, how it came out, what was found, and what to do."""
+
+    check: str
+    result: Result
+    found: str
+    todo: str = ""
+
+
+def insecure_code(root: Path = ROOT) -> list[Finding]:
+    """ruff's rules of flake8-bandit (S) over the sources."""
+    name = "insecure code"
+    there = [each for each in SOURCES if (root / each).is_dir()]
+    answer = _run("ruff", "check", *_RULES, "--no-cache", "--output-format", "json", *there, place=root)
+    if answer is None:
+        return [_skipped(name, "ruff isn't installed: it comes with the development dependencies")]
+    found = json.loads(answer.stdout or "[]")
+    return [
+        Finding(
+            check=name,
+            result=Result.FAILED,
+            found=f"{_place(each, root)} {each['code']} {each['message']}",
+            todo="mend it, or say in the line why it is right",
+        )
+        for each in found
+    ] or [_ok(name, f"ruff's S rules find nothing in {len(there)} packages")]
+
+
+def vulnerable_dependencies(root: Path = ROOT) -> list[Finding]:
+    """The locked dependencies against the database of known vulnerabilities."""
+    name = "vulnerable dependencies"
+    lock = root / "requirements.lock"
+    if not lock.is_file():
+        return [_skipped(name, "there is no requirements.lock here")]
+    asked = ("-m", "pip_audit", "--requirement", str(lock), "--no-deps", "--disable-pip", "--format", "json")
+    answer = _run(sys.executable, *asked, "--timeout", "10", "--progress-spinner", "off", place=root)
+    if answer is None or "No module named pip_audit" in answer.stderr:
+        return [_skipped(name, "pip-audit isn't installed: it comes with the development dependencies")]
+    try:
+        told = json.loads(answer.stdout)["dependencies"]
+    except (ValueError, KeyError):
+        return [_skipped(name, "the database of vulnerabilities could not be reached: nothing is known")]
+    audited = [each for each in told if "skip_reason" not in each]
+    if not audited:
+        return [_skipped(name, "the database of vulnerabilities knows none of the packages: it was not really reached")]
+    unknown = [
+        Finding(check=name, result=Result.WARNING, found=f"{each['name']}: {each['skip_reason']}")
+        for each in told
+        if "skip_reason" in each
+    ]
+    flaws = [
+        Finding(
+            check=name,
+            result=Result.FAILED,
+            found=f"{each['name']} {each['version']}: {flaw['id']}",
+            todo=f"take {' or '.join(flaw['fix_versions']) or 'another package'}",
+        )
+        for each in audited
+        for flaw in each["vulns"]
+    ]
+    return [*unknown, *(flaws or [_ok(name, f"none known in {len(audited)} locked packages")])]
+
+
+def secrets_in_the_tree(root: Path = ROOT) -> list[Finding]:
+    """Keys and tokens in the files under version control, or in all of them where there is none."""
+    name = "secrets in the tree"
+    try:
+        from detect_secrets.core.secrets_collection import SecretsCollection  # noqa: PLC0415 - a development dependency
+        from detect_secrets.settings import transient_settings  # noqa: PLC0415
+    except ImportError:
+        return [_skipped(name, "detect-secrets isn't installed: it comes with the development dependencies")]
+    files, found = _files(root), SecretsCollection(root=str(root))
+    with transient_settings({"plugins_used": [{"name": each} for each in _SECRETS]}):
+        for file in files:
+            found.scan_file(file)
+    return [
+        Finding(
+            check=name,
+            result=Result.FAILED,
+            found=f"{file}:{secret.line_number} {secret.type}",
+            todo="take it out, and replace it where it is used: it is known now",
+        )
+        for file, secret in found
+    ] or [_ok(name, f"none in {len(files)} files")]
+
+
+def settings_of(settings: Settings) -> list[Finding]:
+    """What production would refuse to start with."""
+    result = Result.FAILED if settings.environment == "production" else Result.WARNING
+    return [
+        Finding(check="settings", result=result, found=each, todo="production refuses to start with it")
+        for each in weaknesses(settings)
+    ] or [_ok("settings", "production would start with them")]
+
+
+def headers_of(url: str) -> list[Finding]:
+    """The headers of a running server."""
+    name = "headers"
+    try:
+        told = httpx.get(f"{url}/live", timeout=5).headers
+    except httpx.HTTPError as error:
+        return [_skipped(name, f"nothing answers at {url}: {type(error).__name__}")]
+    wrong = [header for header, value in _HEADERS.items() if value not in told.get(header, "")]
+    return [
+        Finding(check=name, result=Result.FAILED, found=f"{each} of {url} doesn't protect", todo="see docs/security.md")
+        for each in wrong
+    ] or [_ok(name, f"{len(_HEADERS)} headers of {url} protect")]
+
+
+def row_level_security(dsn: str) -> list[Finding]:
+    """The database's catalogue: tables of tenants without forced row-level security or a policy, and functions and
+    views that run with their owner's rights."""
+    name = "row-level security"
+    try:
+        with psycopg.connect(dsn, connect_timeout=5) as connection:
+            loose = connection.execute(_LOOSE).fetchall()
+    except psycopg.Error as error:
+        return [_skipped(name, f"the database could not be asked: {type(error).__name__}")]
+    return [
+        Finding(check=name, result=Result.FAILED, found=f"{what}: {why}", todo="mend it by a migration")
+        for what, why in loose
+    ] or [_ok(name, "forced on every table of tenants")]
+
+
+_LOOSE = """
+SELECT c.oid::regclass::text, CASE
+           WHEN NOT (c.relrowsecurity AND c.relforcerowsecurity) THEN 'row-level security is not forced'
+           ELSE 'no policy' END
+FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped
+WHERE c.relkind IN ('r', 'p') AND n.nspname IN ('public', 'keys')
+  AND (NOT (c.relrowsecurity AND c.relforcerowsecurity)
+       OR NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid))
+UNION ALL
+SELECT p.oid::regprocedure::text, 'runs with its owner''s rights'
+FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+WHERE n.nspname IN ('public', 'keys') AND p.prosecdef
+UNION ALL
+SELECT c.oid::regclass::text, 'reads with its owner''s rights'
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname IN ('public', 'keys') AND c.relkind IN ('v', 'm')
+  AND NOT coalesce(c.reloptions::text LIKE '%security_invoker=true%', false)
+"""
+
+
+def _place(flaw: Mapping[str, Any], root: Path) -> str:
+    return f"{Path(flaw['filename']).relative_to(root)}:{flaw['location']['row']}"
+
+
+def _files(root: Path) -> list[str]:
+    listed = _run("git", "ls-files", place=root)
+    if listed is not None and listed.returncode == 0 and listed.stdout:
+        return listed.stdout.splitlines()
+    return sorted(
+        str(each.relative_to(root)) for each in root.rglob("*") if each.is_file() and ".git" not in each.parts
+    )
+
+
+def _run(*command: str, place: Path) -> "subprocess.CompletedProcess[str] | None":
+    """What a program says; None where it isn't there. One beside this Python counts first."""
+    beside = Path(sys.executable).parent / command[0]
+    program = str(beside) if beside.is_file() else command[0]
+    try:
+        return subprocess.run(
+            [program, *command[1:]], cwd=place, capture_output=True, text=True, timeout=_SECONDS, check=False
+        )
+    except (FileNotFoundError, subprocess.TimeoutExpired):
+        return None
+
+
+def _ok(check: str, found: str) -> Finding:
+    return Finding(check=check, result=Result.OK, found=found)
+
+
+def _skipped(check: str, why: str) -> Finding:
+    return Finding(check=check, result=Result.SKIPPED, found=why)
+
+
+def failed(findings: Sequence[Finding]) -> bool:
+    """Whether anything must be mended."""
+    return any(each.result is Result.FAILED for each in findings)
+
+
+def as_rows(findings: Sequence[Finding]) -> list[dict[str, Any]]:
+    """The table as it is told to programs."""
+    return [{"check": each.check, "result": each.result, "found": each.found, "todo": each.todo} for each in findings]
