@@ -24,6 +24,7 @@ from api import (
     pipelines,
     products,
     search,
+    tenant,
     users,
 )
 from api.client_address import ClientAddresses
@@ -59,8 +60,11 @@ from projections.ports import NotPublished, StoreAway, TookTooLong
 
 PREFIX = "/api/v1"
 
-ACCESS = (auth, browsing, api_keys)
-CONTROLLERS = (*ACCESS, accounts, contacts, products, pipelines, deals, users, analytics, search, audit)
+CONTROLLERS = (
+    *(auth, browsing, api_keys, tenant),
+    *(accounts, contacts, products, pipelines, deals, users),
+    *(analytics, search, audit),
+)
 
 OPERATIONS: Sequence[Operation] = tuple(chain.from_iterable(each.OPERATIONS for each in CONTROLLERS))
 

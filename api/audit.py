@@ -11,6 +11,7 @@ from api.pages import next_page, page_request, with_page
 from api.refusals import Fault, InvalidRequest
 from application.catalogue import ENTITIES, JOURNALS
 from application.recording import stream_name
+from projections.audit.sight import READ
 from projections.audit.trail import AuditEntry, page
 from projections.checkpoints import standing
 from projections.pages import InvalidCursor, InvalidSort, Page
@@ -37,7 +38,7 @@ def audit(call: Call[None, Any]) -> Reply:
     query, request = _query(call.query, str(call.principal.user)), page_request(call)
     live = _generation(call)
     while True:
-        found = page(services.trail, services.keys, viewer, live, query, request)
+        found = page(services.trail, services.keys, services.database, viewer, live, query, request)
         if (now := _generation(call)) == live:
             return next_page(call, found)
         live = now  # a rebuild has switched meanwhile, and what was read may be half deleted
@@ -93,7 +94,7 @@ OPERATIONS: list[Operation] = [
         answer=Page[AuditEntry],
         query=with_page("AuditFilter", AuditFilter),
         permission="audit:read",
-        waits=("audit",),
+        waits=("audit", *READ),
         refuses=(InvalidCursor, InvalidSort),
     )
 ]

@@ -157,7 +157,8 @@ def _header(name: str, description: str, pattern: str) -> dict[str, Any]:
 
 def _answer(operation: Operation, schemas: Mapping[Any, Any]) -> dict[str, Any]:
     headers = [REQUEST_ID, "RateLimit", "RateLimit-Policy"]
-    headers += ["ETag", POSITION] if operation.commands else []
+    headers += ["ETag"] if operation.commands else []
+    headers += [POSITION] if operation.answer is Outcome else []
     headers += ["Location"] if operation.creates else []
     headers += [STALE] if operation.waits else []
     described: dict[str, Any] = {

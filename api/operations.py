@@ -10,6 +10,7 @@ from uuid_utils.compat import uuid7
 
 from api.services import Services
 from application.handling import Sender
+from application.sights import Sights
 from domain.kernel import Refused
 from infrastructure.rate_limits import Partition
 from infrastructure.sessions import Client, Principal
@@ -76,6 +77,7 @@ class Call(Generic[B, Q]):
     operation: Operation
     received: "Received"
     bearer: Principal | None
+    sights: Sights | None
     time_zone: str
     body: B
     query: Q
@@ -89,8 +91,22 @@ class Call(Generic[B, Q]):
 
     @property
     def viewer(self) -> Viewer:
-        """Who reads: everyone sees all records of their tenant."""
-        return Viewer(tenant=self.principal.tenant, user=self.principal.user, time_zone=self.time_zone)
+        """Who reads, and what of their tenant they see."""
+        sight = self._sights.reading
+        return Viewer(
+            tenant=self.principal.tenant,
+            user=self.principal.user,
+            owners=sight.owners,
+            unowned=sight.unowned,
+            kinds=self._sights.kinds,
+            time_zone=self.time_zone,
+        )
+
+    @property
+    def _sights(self) -> Sights:
+        if self.sights is None:
+            raise InvalidToken("This needs an access token.")
+        return self.sights
 
     @property
     def client(self) -> Client:
@@ -107,6 +123,7 @@ class Call(Generic[B, Q]):
             correlation=uuid7(),
             request=self.received.request_id,
             address=self.received.address,
+            sights=self._sights,
         )
 
 

@@ -20,6 +20,7 @@ class Records(Struct, frozen=True, kw_only=True):
     """A kind of record at `/{path}`. `example` is a body that creates one, `edit_example` one that edits it.
 
     `refuses` is what a creation or an edit may be refused for beside what any may.
+    `past` is the action that must be permitted to see what happened to one.
     """
 
     path: str
@@ -35,6 +36,7 @@ class Records(Struct, frozen=True, kw_only=True):
     refuses: Sequence[type[Refused]] = ()
     archive_refuses: Sequence[type[Refused]] = ()
     restore_refuses: Sequence[type[Refused]] = ()
+    past: str = "read"
 
     def operations(self) -> list[Operation]:
         """All operations, the verbs of its own aside."""
@@ -113,7 +115,8 @@ class Records(Struct, frozen=True, kw_only=True):
             run=run,
             answer=Page[Happening],
             query=WhichPage,
-            waits=("timeline",),
+            waits=("timeline", "accounts", "contacts", "deals"),
+            action=self.past,
             refuses=(NotFound, InvalidCursor, InvalidSort),
         )
 
@@ -128,15 +131,16 @@ class Records(Struct, frozen=True, kw_only=True):
             run=run,
             answer=Page[Version],
             refuses=(NotFound,),
+            action=self.past,
         )
 
-    def _reading(self, below: str, name: str, summary: str, **others: Any) -> Operation:
+    def _reading(self, below: str, name: str, summary: str, *, action: str = "read", **others: Any) -> Operation:
         return Operation(
             method="GET",
             path=f"/{self.path}/{{id:uuid}}{below}",
             name=name,
             summary=summary,
             tag=self.path,
-            permission=f"{self.entity}:read",
+            permission=f"{self.entity}:{action}",
             **others,
         )

@@ -16,8 +16,11 @@ from api.operations import Call, Operation, Received, Reply
 from api.refusals import TooSlow
 from api.services import Services
 from application.handling import Forbidden
+from application.sights import Sights
+from application.tenancy import TenantProfile
 from domain.kernel import NotFound
 from infrastructure.sessions import Principal
+from infrastructure.teams import team
 from infrastructure.tokens import Claims, RevokedToken
 
 _NO_RECORD = UUID(int=0)
@@ -91,9 +94,9 @@ def _answered(
     services: Services, operation: Operation, claims: Claims | None, received: Received
 ) -> tuple[bytes, dict[str, str]]:
     """The body and headers of the answer. Raises a Refused."""
-    bearer, time_zone = _authenticated(services, claims, received)
+    bearer, profile = _authenticated(services, claims, received)
     try:
-        return _run(services, operation, bearer, time_zone, received)
+        return _run(services, operation, bearer, profile, received)
     except Forbidden:
         if bearer is not None:
             services.security.forbidden(bearer, operation.name, received.client)
@@ -101,7 +104,11 @@ def _answered(
 
 
 def _run(
-    services: Services, operation: Operation, bearer: Principal | None, time_zone: str, received: Received
+    services: Services,
+    operation: Operation,
+    bearer: Principal | None,
+    profile: TenantProfile | None,
+    received: Received,
 ) -> tuple[bytes, dict[str, str]]:
     if bearer is not None and operation.permission is not None and operation.permission not in bearer.permissions:
         raise Forbidden(f"This needs the permission {operation.permission}.")
@@ -115,7 +122,8 @@ def _run(
         operation=operation,
         received=received,
         bearer=bearer,
-        time_zone=time_zone,
+        sights=_sights(services, bearer, profile) if bearer and profile else None,
+        time_zone=profile.time_zone if profile else "UTC",
         body=decoded(operation.body, received.raw) if operation.body else None,
         query=parsed(operation.query, query),
     )
@@ -124,10 +132,23 @@ def _run(
     return b"" if operation.answer is None else msgspec.json.encode(reply.body), dict(reply.headers)
 
 
-def _authenticated(services: Services, claims: Claims | None, received: Received) -> tuple[Principal | None, str]:
-    """Who asks, with the rights that they have now, and their tenant's time zone. Raises RevokedToken."""
+def _sights(services: Services, bearer: Principal, profile: TenantProfile) -> Sights:
+    """Whose records the bearer reaches; their team is read when it is asked for."""
+    return Sights(
+        user=bearer.user,
+        role=bearer.role,
+        permissions=bearer.permissions,
+        viewers_see=profile.viewers_see,
+        team=lambda: team(services.database, bearer.tenant, bearer.user),
+    )
+
+
+def _authenticated(
+    services: Services, claims: Claims | None, received: Received
+) -> tuple[Principal, TenantProfile] | tuple[None, None]:
+    """Who asks, with the rights that they have now, and their tenant's profile. Raises RevokedToken."""
     if claims is None:
-        return None, "UTC"
+        return None, None
     bearer = _bearer(services, claims, received)
     try:
         profile = services.profiles.of(claims.tenant)
@@ -135,7 +156,7 @@ def _authenticated(services: Services, claims: Claims | None, received: Received
         raise RevokedToken("This token's tenant is not there.") from None
     if not profile.active:
         raise RevokedToken("This tenant is deactivated.")
-    return bearer, profile.time_zone
+    return bearer, profile
 
 
 def _bearer(services: Services, claims: Claims, received: Received) -> Principal:

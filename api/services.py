@@ -79,6 +79,10 @@ class Profiles:
         self._seconds = seconds
         self._known: dict[UUID, tuple[float, TenantProfile]] = {}
 
+    def forget(self, tenant: UUID) -> None:
+        """Reads a tenant's profile anew the next time."""
+        self._known.pop(tenant, None)
+
     def of(self, tenant: UUID) -> TenantProfile:
         """A tenant's profile. Raises NotFound."""
         known = self._known.get(tenant)

@@ -36,6 +36,7 @@ RECORDS = Records(
         "role": "rep",
     },
     edit_example={"office": "Arlington", "phone": None},
+    past="audit",
 )
 
 NewUser = msgspec.defstruct(

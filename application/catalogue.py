@@ -33,6 +33,7 @@ from domain.neighbours import (
     StageFacts,
     UserFacts,
 )
+from domain.permissions import Sight
 from domain.pipelines.events import PipelineEvent
 from domain.pipelines.state import Pipeline
 from domain.products.events import ProductEvent
@@ -46,7 +47,8 @@ class Entity(Struct, frozen=True, kw_only=True):
     """What the generic handler, audit, history and the projections need to know of an entity.
 
     `state` is its struct, `evolve` its one fold. `facts` is what it shows of itself to decisions of others,
-    `principal` what authorisation reads of it, `displaced` what it does when another record takes its claim over.
+    `principal` what authorisation reads of it, `displaced` what it does when another record takes its claim over,
+    `owner` whose a record is (None: the kind is everybody's).
     """
 
     name: str
@@ -59,6 +61,11 @@ class Entity(Struct, frozen=True, kw_only=True):
     facts: Callable[[Any], Facts] | None = None
     principal: Callable[[UUID, Any], PrincipalChange] | None = None
     displaced: Callable[[Any, Claim], list[Any]] | None = None
+    owner: Callable[[Any], UUID | None] | None = None
+
+    def is_in(self, sight: Sight, state: Any) -> bool:
+        """Whether a record of this kind, in that state, is within a sight."""
+        return self.owner is None or sight.covers(self.owner(state))
 
 
 def _entity(name: str, package: Any, state: type[Struct], union: Any, **others: Any) -> Entity:
@@ -72,6 +79,10 @@ def _entity(name: str, package: Any, state: type[Struct], union: Any, **others: 
         claims=package.commands.claims,
         **others,
     )
+
+
+def _owner(state: Account | Contact | Deal) -> UUID | None:
+    return state.owner
 
 
 def _account_facts(account: Account) -> AccountFacts:
@@ -109,8 +120,8 @@ ENTITIES: Mapping[str, Entity] = {
     for entity in (
         _entity("tenant", domain.tenants, Tenant, TenantEvent),
         _entity("user", domain.identity, User, UserEvent, facts=_user_facts, principal=_principal),
-        _entity("account", domain.accounts, Account, AccountEvent, facts=_account_facts),
-        _entity("contact", domain.contacts, Contact, ContactEvent, facts=_contact_facts),
+        _entity("account", domain.accounts, Account, AccountEvent, facts=_account_facts, owner=_owner),
+        _entity("contact", domain.contacts, Contact, ContactEvent, facts=_contact_facts, owner=_owner),
         _entity("product", domain.products, Product, ProductEvent, facts=_product_facts),
         _entity(
             "pipeline",
@@ -120,7 +131,7 @@ ENTITIES: Mapping[str, Entity] = {
             facts=_pipeline_facts,
             displaced=domain.pipelines.commands.displaced,
         ),
-        _entity("deal", domain.deals, Deal, DealEvent),
+        _entity("deal", domain.deals, Deal, DealEvent, owner=_owner),
     )
 }
 

@@ -1,6 +1,6 @@
 """load → decide → append, for every command of every entity."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -28,6 +28,7 @@ from application.ports import (
     VersionConflict,
 )
 from application.recording import Metadata, Recorded, stream_name, stream_subject
+from application.sights import Sights
 from application.succession import successions
 from domain.identity.staff import LastAdmin, TooManyUsers
 from domain.kernel import (
@@ -41,13 +42,14 @@ from domain.kernel import (
     UnknownReference,
 )
 from domain.neighbours import AccountFacts, Facts, Itself, UserFacts
+from domain.permissions import EVERYTHING, NOTHING, Sight
 
 _ATTEMPTS = 5
 _LONGEST_LINEAGE = 50
 
 
 class Forbidden(Refused):
-    """The sender's role doesn't hold the permission that the command needs."""
+    """The sender's role doesn't hold the permission that the command needs, or not for this record."""
 
     code = "forbidden"
 
@@ -83,7 +85,10 @@ class IdempotencyKeyReused(Refused):
 
 
 class Sender(Struct, frozen=True, kw_only=True):
-    """Who sends a command to which tenant, and with what right. `actor` is `user-<id>`, or names what acts."""
+    """Who sends a command to which tenant, and with what right. `actor` is `user-<id>`, or names what acts.
+
+    `sights` say whose records a user's permissions go with; whatever acts for no user reaches all.
+    """
 
     tenant: UUID
     actor: str
@@ -91,6 +96,17 @@ class Sender(Struct, frozen=True, kw_only=True):
     correlation: UUID
     request: str | None = None
     address: str | None = None
+    sights: Sights | None = None
+
+    def sight(self, permission: str) -> Sight:
+        """Whose records the permission goes with; nobody's, for a user of whom that isn't said."""
+        if self.sights is not None:
+            return self.sights.of(permission)
+        return EVERYTHING if self.user is None else NOTHING
+
+    def sees(self, entity: Entity, state: Any) -> bool:
+        """Whether a record is one that the sender may know of."""
+        return entity.owner is None or entity.is_in(self.sight(f"{entity.name}:read"), state)
 
     @property
     def user(self) -> UUID | None:
@@ -184,20 +200,21 @@ class Handler:
             now = self.present(sender.tenant, entity.name, id)
             if now.state is None:
                 raise NotFound(f"There is no such {entity.name}.")
+            _check_reach(sender, entity, command, now.state)
         if if_match is not None and if_match != now.version:
             raise VersionMismatch(
                 f"The {entity.name} is at version {now.version}, not {if_match}.", version=now.version
             )
-        decision = self.decide(sender.tenant, entity, id, command, now)
+        decision = self.decide(sender, entity, id, command, now)
         if not decision.change.events and idempotency is None:
             position = now.last.position if now.last else 0
             return Outcome(id=id, version=now.version, position=position)
         return self._append(sender, command, decision, idempotency)
 
-    def decide(self, tenant: UUID, entity: Entity, id: UUID, command: Command, now: Present) -> Decision:
+    def decide(self, sender: Sender, entity: Entity, id: UUID, command: Command, now: Present) -> Decision:
         """What the command comes to on that state, with all that must still hold when it is stored."""
         references = tuple(entity.references(command, now.state))
-        neighbours, guards = neighbourhood(self._store, tenant, id, references)
+        neighbours, guards = neighbourhood(self._store, sender.tenant, id, references, sees=sender.sees)
         events = tuple(entity.decide(command, now.state, neighbours))
         return decided(entity, id, now, events, guards)
 
@@ -217,13 +234,17 @@ class Handler:
         except ClaimConflict as conflict:
             if conflict.claim.purpose in type(command).TAKES_OVER:
                 raise  # another record took it first: that one has to give it up now
-            raise taken(conflict, command) from conflict
+            raise taken(conflict, command, told=self._sees(sender, conflict.holder)) from conflict
         except LastAdminConflict as conflict:
             raise LastAdmin from conflict
         except UserLimitConflict as conflict:
             raise TooManyUsers(conflict.limit) from conflict
         self._announcements.appended(sender.tenant, sender.actor, appended.position)
         return _outcome(appended.versions, appended.position)
+
+    def _sees(self, sender: Sender, stream: str) -> bool:
+        entity, id = stream_subject(stream)
+        return sender.sees(ENTITIES[entity], self.present(sender.tenant, entity, id).state)
 
     def _answered(self, sender: Sender, idempotency: Idempotency) -> Outcome | None:
         with _one_request_per_key():
@@ -237,6 +258,15 @@ class Handler:
             default_pipeline=lambda: default_pipeline(self._store, sender.tenant),
             new_id=uuid7,
         )
+
+
+def _check_reach(sender: Sender, entity: Entity, command: Command, state: Any) -> None:
+    """Refuses a record that isn't the sender's to know of, or not to change. Raises NotFound or Forbidden."""
+    if not sender.sees(entity, state):
+        raise NotFound(f"There is no such {entity.name}.")
+    permission = type(command).PERMISSION
+    if entity.owner is not None and not entity.is_in(sender.sight(permission), state):
+        raise Forbidden(f"This {entity.name} is not among those that your permission {permission} is for.")
 
 
 def present(entity: Entity, events: Sequence[Recorded]) -> Present:
@@ -284,10 +314,16 @@ def decided(
 
 
 def neighbourhood(
-    store: EventStore, tenant: UUID, itself: UUID, references: Sequence[Reference]
+    store: EventStore,
+    tenant: UUID,
+    itself: UUID,
+    references: Sequence[Reference],
+    *,
+    sees: Callable[[Entity, Any], bool] = lambda _entity, _state: True,
 ) -> tuple[dict[UUID, Facts], tuple[Guard, ...]]:
     """The facts of all that a command on the record `itself` refers to, and the guards that its decision needs.
 
+    What the command names must be seen by its sender; what stands above that need not be.
     Raises UnknownReference and ReferenceArchived, which name the field.
     """
     neighbours: dict[UUID, Facts] = {itself: Itself()}
@@ -300,7 +336,8 @@ def neighbourhood(
             stream = stream_name(reference.entity, reference.id)
             entity = ENTITIES[reference.entity]
             found = present(entity, streams.get(stream, ()))
-            if found.state is None or entity.facts is None:
+            hidden = found.state is not None and reference in references and not sees(entity, found.state)
+            if found.state is None or hidden or entity.facts is None:
                 if reference.optional:
                     continue
                 raise UnknownReference(
@@ -339,14 +376,17 @@ def default_pipeline(store: EventStore, tenant: UUID) -> UUID | None:
     return stream_subject(holder)[1] if holder else None
 
 
-def taken(conflict: ClaimConflict, command: Command) -> AlreadyTaken:
-    """The refusal of a value that another record holds; a list of such values is a field in the plural."""
+def taken(conflict: ClaimConflict, command: Command, *, told: bool = True) -> AlreadyTaken:
+    """The refusal of a value that another record holds; a list of such values is a field in the plural.
+
+    Which record that is, is `told` to whoever may know of it.
+    """
     entity, name = conflict.claim.purpose.split(".", 1)
     field = name if name in command.__struct_fields__ else f"{name}s"
     return AlreadyTaken(
         f"Another {entity} has this {name.replace('_', ' ')}.",
         field=f"/{field}",
-        holder=str(stream_subject(conflict.holder)[1]),
+        **({"holder": str(stream_subject(conflict.holder)[1])} if told else {}),
     )
 
 

@@ -11,12 +11,12 @@ from application.platform import PLATFORM, tenant_state
 from application.ports import EventStore
 from application.recording import stream_subject
 from domain.kernel import Claim, NotFound
-from domain.permissions import HELD_BY, Role
+from domain.permissions import HELD_BY, Role, ViewersSee
 from domain.pipelines.commands import CreatePipeline
 from domain.pipelines.commands import stages_for_new_tenants as stages
 from domain.tenants.commands import EditTenant, RegisterTenant
 from domain.tenants.events import Plan
-from domain.tenants.state import Tenant
+from domain.tenants.state import Tenant, viewers_see
 
 OPERATOR = HELD_BY[Role.ADMIN] | {"tenant:create", "tenant:manage"}
 """What the platform's own processes may do."""
@@ -34,6 +34,7 @@ class TenantProfile(Struct, frozen=True, kw_only=True):
     active: bool
     plan: Plan
     max_users: int | None = None
+    viewers_see: ViewersSee = ViewersSee.ALL
 
 
 class Tenancy:
@@ -101,6 +102,7 @@ def _profile(tenant: UUID, state: Tenant) -> TenantProfile:
         active=state.active,
         plan=state.plan,
         max_users=state.max_users,
+        viewers_see=viewers_see(state.settings),
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from infrastructure.elasticsearch_guard import UNOWNED
 from projections.ports import SearchDocument, SearchQuery
 from projections.search import asked_words, title_key, words
 
@@ -99,7 +100,8 @@ def search_body(query: SearchQuery, *, forgiving: bool = False) -> dict[str, Any
 def _filters(query: SearchQuery) -> list[dict[str, Any]]:
     filters: list[dict[str, Any]] = [{"term": {f"fields.{name}": value}} for name, value in query.filters.items()]
     if query.owners is not None:
-        filters.append({"terms": {"fields.owner": [str(owner) for owner in query.owners]}})
+        theirs = {"terms": {"fields.owner": [str(owner) for owner in query.owners]}}
+        filters.append({"bool": {"should": [theirs, UNOWNED]}} if query.unowned else theirs)
     if not query.archived:
         filters.append({"term": {"archived": False}})
     return filters

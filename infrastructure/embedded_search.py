@@ -47,7 +47,8 @@ WITH found AS (
     WHERE document.tenant_id = %(tenant)s AND document.entity = ANY(%(entities)s)
       AND document.words @@ %(words)s::tsquery
       AND (%(archived)s OR NOT document.archived)
-      AND (%(owners)s::text[] IS NULL OR document.fields ->> 'owner' = ANY(%(owners)s))
+      AND (%(owners)s::text[] IS NULL OR document.fields ->> 'owner' = ANY(%(owners)s)
+          OR (%(unowned)s AND document.fields ->> 'owner' IS NULL))
       AND NOT EXISTS (
           SELECT FROM jsonb_each_text(%(filters)s::jsonb) AS asked
           WHERE (document.fields ->> asked.key = asked.value OR document.fields -> asked.key ? asked.value) IS NOT TRUE)
@@ -113,6 +114,7 @@ class PostgresIndex:
             "entities": list(dict.fromkeys(query.entities)),
             "filters": msgspec.json.encode(query.filters).decode(),
             "owners": None if query.owners is None else [str(owner) for owner in query.owners],
+            "unowned": query.unowned,
             "archived": query.archived,
             "limit": query.limit,
         }

@@ -32,6 +32,7 @@ WHERE tenant_id = %(tenant)s AND generation = %(generation)s
   AND (%(since)s::timestamptz IS NULL OR recorded_at >= %(since)s)
   AND (%(until)s::timestamptz IS NULL OR recorded_at < %(until)s)
   AND (%(below)s::bigint IS NULL OR position < %(below)s)
+  AND (%(positions)s::bigint[] IS NULL OR position = ANY(%(positions)s))
 ORDER BY position DESC
 LIMIT %(limit)s
 """
@@ -76,7 +77,8 @@ class PostgresTrail:
         """The matching documents of that tenant and generation, newest first."""
         if not are_storable((query.entity, query.stream, query.actor, query.type)):
             return []
-        parameters = {"generation": generation, **msgspec.structs.asdict(query)}
+        positions = None if query.positions is None else list(query.positions)
+        parameters = {"generation": generation, **msgspec.structs.asdict(query), "positions": positions}
         return [self._decoder.decode(row["document"]) for row in self._database.read(tenant, _FIND, parameters)]
 
     def drop(self, tenant: UUID, generation: int) -> None:

@@ -119,8 +119,11 @@ def _matching(query: AuditQuery) -> Stored:
     recorded = {"$gte": query.since, "$lt": query.until}
     if limits := {operator: _microseconds(instant) for operator, instant in recorded.items() if instant is not None}:
         wanted["recorded_us"] = limits
-    if query.below is not None:
-        wanted["position"] = {"$lt": query.below}
+    places: Stored = {} if query.below is None else {"$lt": query.below}
+    if query.positions is not None:
+        places["$in"] = list(query.positions)
+    if places:
+        wanted["position"] = places
     return wanted
 
 

@@ -14,7 +14,7 @@ from domain.kernel import Erased, NotFound, Personal, Sealed, readable
 from projections.changes import Batch, Story
 from projections.pages import Cursors, InvalidSort, Page, PageRequest, check_storable
 from projections.ports import Database, Rows
-from projections.viewer import Viewer
+from projections.viewer import Viewer, visible
 
 
 class Record(Struct, frozen=True, kw_only=True):
@@ -81,20 +81,21 @@ class Directory(Generic[R, F]):
     ) -> None:
         self.name = name
         self.tables: Sequence[str] = (name,)
-        self._entity = entity
+        self.entity = entity
         self._fold = fold
         self._columns = {**_OF_ALL, **columns}
         self.filters = filters
         self.conditions = conditions
         self.sorts = sorts
         self._order = order
-        self._visible = f"AND (%(owners)s::uuid[] IS NULL OR {owner} = ANY(%(owners)s))" if owner else ""
+        self.owner = owner
+        self._visible = f"AND {visible(owner)}" if owner else ""
         self._upsert = self._upsert_statement()
         self._decoder = msgspec.json.Decoder(row)
 
     def project(self, rows: Rows, batch: Batch) -> None:
         """Writes the row of each touched record as its events leave it; an older story changes nothing."""
-        stories = [story for story in batch.of(self._entity) if story.state is not None]
+        stories = [story for story in batch.of(self.entity) if story.state is not None]
         if not stories:
             return
         made = [self._fold(story) for story in stories]
@@ -112,10 +113,10 @@ class Directory(Generic[R, F]):
             viewer.tenant,
             f"SELECT document::text AS document FROM {self.name}"  # noqa: S608
             f" WHERE tenant_id = %(tenant)s AND generation = {self._live} AND id = %(id)s {self._visible}",
-            {"id": record, "owners": _owners(viewer)},
+            {"id": record, **viewer.seen},
         )
         if not found:
-            raise NotFound(f"There is no such {self._entity}.")
+            raise NotFound(f"There is no such {self.entity}.")
         return self._decoder.decode(found[0]["document"])
 
     def page(self, database: Database, viewer: Viewer, filters: F, request: PageRequest) -> Page[R]:
@@ -136,7 +137,7 @@ class Directory(Generic[R, F]):
             self._list_statement(wanted, column, sort.startswith("-"), place),
             {
                 **wanted,
-                "owners": _owners(viewer),
+                **viewer.seen,
                 "zone": viewer.time_zone,
                 "place": place[0] if place else None,
                 "last": place[1] if place else None,
@@ -215,7 +216,3 @@ def sort_key(text: str | None) -> str | None:
         return None
     spelled = unicodedata.normalize("NFKD", text.casefold())
     return "".join(each for each in spelled if not unicodedata.combining(each))[:200]
-
-
-def _owners(viewer: Viewer) -> list[UUID] | None:
-    return None if viewer.owners is None else list(viewer.owners)

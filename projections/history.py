@@ -28,12 +28,12 @@ class Version(Struct, frozen=True, kw_only=True):
 
 
 def history(store: EventStore, viewer: Viewer, entity: str, record: UUID) -> Page[Version]:
-    """All versions of a record, oldest first, on one page. Raises NotFound."""
-    evolve = ENTITIES[entity].evolve
+    """All versions of a record, oldest first, on one page, for whoever sees its present owner's. Raises NotFound."""
+    kind = ENTITIES[entity]
     versions: list[Version] = []
     state: Any = None
     for recorded in store.stream(viewer.tenant, stream_name(entity, record)):
-        before, state = state, evolve(state, recorded.event)
+        before, state = state, kind.evolve(state, recorded.event)
         versions.append(
             Version(
                 version=recorded.version,
@@ -45,11 +45,6 @@ def history(store: EventStore, viewer: Viewer, entity: str, record: UUID) -> Pag
                 changed=differences(recorded.event, before, state, personal=True),
             )
         )
-    if state is None or not _sees(viewer, state):
+    if state is None or not kind.is_in(viewer.sight, state):
         raise NotFound(f"There is no such {entity}.")
     return Page(items=versions)
-
-
-def _sees(viewer: Viewer, state: Any) -> bool:
-    """What has no owner is everybody's."""
-    return viewer.owners is None or not hasattr(state, "owner") or state.owner in viewer.owners

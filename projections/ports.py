@@ -67,7 +67,8 @@ class SearchQuery(Struct, frozen=True, kw_only=True):
     """`text` as a person types it: whole words, and the last one perhaps unfinished.
 
     `filters`: fields that must have this value, or a list that holds it; numbers and booleans as JSON writes them.
-    `owners`: only records of these owners (field `owner`); None means all. `limit`: hits per entity at most.
+    `owners`: only records of these owners (field `owner`); None means all. `unowned`: besides, those that nobody
+    owns. `limit`: hits per entity at most.
     `archived`: archived records too.
     """
 
@@ -75,6 +76,7 @@ class SearchQuery(Struct, frozen=True, kw_only=True):
     entities: Sequence[str]
     filters: Mapping[str, str] = {}
     owners: Sequence[UUID] | None = None
+    unowned: bool = False
     limit: int = 20
     archived: bool = False
 
@@ -144,7 +146,7 @@ class AuditDocument(Struct, frozen=True, kw_only=True):
 
 class AuditQuery(Struct, frozen=True, kw_only=True):
     """Newest first, below position `below`. `entity` is a kind of record, `stream` one record; `since` is
-    included, `until` is not; both by recorded_at."""
+    included, `until` is not; both by recorded_at. `positions`: these alone, where it isn't None."""
 
     entity: str | None = None
     stream: str | None = None
@@ -153,6 +155,7 @@ class AuditQuery(Struct, frozen=True, kw_only=True):
     since: datetime | None = None
     until: datetime | None = None
     below: int | None = None
+    positions: tuple[int, ...] | None = None
     limit: int = 50
 
 

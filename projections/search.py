@@ -100,6 +100,7 @@ def find(
             entities=tuple(entities) or SEARCHED,
             filters=filters or {},
             owners=None if viewer.owners is None else sorted(viewer.owners),
+            unowned=viewer.unowned,
             limit=limit,
             archived=archived,
         ),

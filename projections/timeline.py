@@ -12,6 +12,7 @@ from application.catalogue import is_journal
 from domain.kernel import NotFound
 from projections.changes import Batch, Change
 from projections.differences import FieldChange, differences
+from projections.ownership import shown, shown_to
 from projections.pages import Cursors, InvalidSort, Page, PageRequest, Position
 from projections.ports import Database, Rows
 from projections.viewer import Viewer
@@ -89,7 +90,7 @@ def timeline(database: Database, viewer: Viewer, entity: str, record: UUID, page
             "entity": entity,
             "id": record,
             "below": cursors.place(page.cursor, (Position,))[0] if page.cursor is not None else None,
-            "owners": None if viewer.owners is None else list(viewer.owners),
+            **shown_to(viewer),
             "rows": page.limit + 1,
         },
     )
@@ -117,27 +118,16 @@ SELECT %(tenant)s, %(generation)s, u.* FROM unnest(%(entity)b::text[], %(id)b::u
 ON CONFLICT DO NOTHING
 """
 
-# Whoever sees only some owners' records sees the events of those alone; what has no owner is everybody's.
-_TIMELINE = """
+# The record itself must be the viewer's to see, and of what happened around it they see that of such records alone.
+_TIMELINE = f"""
 SELECT e.position, e.entity, e.id, e.type, e.actor, e.occurred_at, e.recorded_at, e.changed
 FROM timelines t
 JOIN timeline_events e ON e.tenant_id = %(tenant)s AND e.generation = t.generation AND e.position = t.position
 WHERE t.tenant_id = %(tenant)s AND t.entity = %(entity)s AND t.id = %(id)s AND t.generation = (
     SELECT generation FROM projection_checkpoints WHERE tenant_id = %(tenant)s AND projection = 'timeline' AND live)
   AND (%(below)s::bigint IS NULL OR t.position < %(below)s)
-  AND (%(owners)s::uuid[] IS NULL OR e.entity NOT IN ('account', 'contact', 'deal')
-    OR (e.entity = 'account' AND EXISTS (
-        SELECT FROM accounts r WHERE r.tenant_id = %(tenant)s AND r.id = e.id AND r.owner = ANY(%(owners)s)
-        AND r.generation = (SELECT generation FROM projection_checkpoints
-            WHERE tenant_id = %(tenant)s AND projection = 'accounts' AND live)))
-    OR (e.entity = 'contact' AND EXISTS (
-        SELECT FROM contacts r WHERE r.tenant_id = %(tenant)s AND r.id = e.id AND r.owner = ANY(%(owners)s)
-        AND r.generation = (SELECT generation FROM projection_checkpoints
-            WHERE tenant_id = %(tenant)s AND projection = 'contacts' AND live)))
-    OR (e.entity = 'deal' AND EXISTS (
-        SELECT FROM deals r WHERE r.tenant_id = %(tenant)s AND r.id = e.id AND r.owner = ANY(%(owners)s)
-        AND r.generation = (SELECT generation FROM projection_checkpoints
-            WHERE tenant_id = %(tenant)s AND projection = 'deals' AND live))))
+  AND {shown("%(entity)s::text", "%(id)s::uuid")}
+  AND {shown("e.entity", "e.id")}
 ORDER BY t.position DESC
 LIMIT %(rows)s
-"""
+"""  # noqa: S608

@@ -1,4 +1,4 @@
-"""What can be asked of a tenant by the platform's operator, and what it decides.
+"""What can be asked of a tenant by the platform's operator, and by its own admins, and what it decides.
 
 That a tenant has no more active users than its `max_users` is decided where users are: `domain/identity/staff.py`.
 """
@@ -12,6 +12,7 @@ from msgspec import UNSET, Meta, UnsetType, field
 
 from domain.kernel import AlreadyExists, Claim, Command, Invalid, NotFound, Reference, changes, given
 from domain.neighbours import Neighbours
+from domain.permissions import ViewersSee
 from domain.tenants.events import (
     Plan,
     Setting,
@@ -21,7 +22,7 @@ from domain.tenants.events import (
     TenantEvent,
     TenantRegistered,
 )
-from domain.tenants.state import Tenant
+from domain.tenants.state import VIEWERS_SEE, Tenant
 from domain.values import Email, Name, TimeZone, check_email, check_texts, check_time_zone
 
 Subdomain = Annotated[
@@ -73,6 +74,15 @@ class EditTenant(Command, frozen=True, kw_only=True):
     settings: SettingEdits | UnsetType = UNSET
 
 
+class EditOwnTenant(Command, frozen=True, kw_only=True):
+    """Change what a tenant's own admins may: what it is called, its time zone, and whose records viewers read."""
+
+    PERMISSION: ClassVar[str] = "tenant:update"
+    name: Name | UnsetType = UNSET
+    time_zone: TimeZone | UnsetType = UNSET
+    viewers_see: ViewersSee | UnsetType = UNSET
+
+
 class DeactivateTenant(Command, frozen=True, kw_only=True):
     """Lock a tenant's users out."""
 
@@ -85,7 +95,7 @@ class ActivateTenant(Command, frozen=True, kw_only=True):
     PERMISSION: ClassVar[str] = "tenant:manage"
 
 
-TenantCommand = RegisterTenant | EditTenant | DeactivateTenant | ActivateTenant
+TenantCommand = RegisterTenant | EditTenant | EditOwnTenant | DeactivateTenant | ActivateTenant
 
 
 def references(_command: TenantCommand, _state: Tenant | None) -> Sequence[Reference]:
@@ -108,8 +118,9 @@ def decide(command: TenantCommand, state: Tenant | None, _neighbours: Neighbours
     if state is None:
         raise NotFound("There is no such tenant.")
     match command:
-        case EditTenant():
-            changed = changes(_settled(command, state.settings), state)
+        case EditTenant() | EditOwnTenant():
+            edit = command if isinstance(command, EditTenant) else _by_operator(command)
+            changed = changes(_settled(edit, state.settings), state)
             return [TenantEdited(**changed)] if changed else []
         case DeactivateTenant():
             return [TenantDeactivated()] if state.active else []
@@ -117,6 +128,12 @@ def decide(command: TenantCommand, state: Tenant | None, _neighbours: Neighbours
             return [] if state.active else [TenantActivated()]
         case _ as never:
             assert_never(never)
+
+
+def _by_operator(command: EditOwnTenant) -> EditTenant:
+    """The same edit as the platform's operator would make it."""
+    settings = UNSET if command.viewers_see is UNSET else {VIEWERS_SEE: str(command.viewers_see)}
+    return EditTenant(name=command.name, time_zone=command.time_zone, settings=settings)
 
 
 def _settled(command: RegisterTenant | EditTenant, settings: Mapping[str, Setting]) -> dict[str, Any]:

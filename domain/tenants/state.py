@@ -7,6 +7,7 @@ from typing import assert_never
 from msgspec import Struct, structs
 
 from domain.kernel import given
+from domain.permissions import ViewersSee
 from domain.tenants.events import (
     Plan,
     Setting,
@@ -16,6 +17,9 @@ from domain.tenants.events import (
     TenantEvent,
     TenantRegistered,
 )
+
+VIEWERS_SEE = "viewers_see"
+"""The setting that says whose records viewers read."""
 
 
 class Tenant(Struct, frozen=True, kw_only=True):
@@ -53,3 +57,8 @@ def evolve(state: Tenant | None, event: TenantEvent) -> Tenant | None:
             return structs.replace(state, active=True)
         case _ as never:
             assert_never(never)
+
+
+def viewers_see(settings: Mapping[str, Setting]) -> ViewersSee:
+    """Whose records viewers read: all unless it is set otherwise; a value that nobody knows shows them less."""
+    return ViewersSee.ALL if settings.get(VIEWERS_SEE, "all") == "all" else ViewersSee.OWN

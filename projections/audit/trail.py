@@ -11,9 +11,10 @@ from msgspec import NODEFAULT, Struct, structs
 
 from application.recording import Recorded, personal_subject, stream_subject
 from domain.kernel import Sealed
+from projections.audit.sight import positions, sees_all
 from projections.changes import Batch
 from projections.pages import Cursors, InvalidSort, Page, PageRequest, Position
-from projections.ports import AuditDocument, AuditQuery, AuditTrail
+from projections.ports import AuditDocument, AuditQuery, AuditTrail, Database
 from projections.viewer import Viewer
 
 PERSONAL = "personal"
@@ -83,19 +84,36 @@ def changed_fields(before: Struct | None, after: Struct | None) -> tuple[str, ..
 
 
 def page(
-    trail: AuditTrail, keys: KeyReader, viewer: Viewer, generation: int, query: AuditQuery, request: PageRequest
+    trail: AuditTrail,
+    keys: KeyReader,
+    database: Database,
+    viewer: Viewer,
+    generation: int,
+    query: AuditQuery,
+    request: PageRequest,
 ) -> Page[AuditEntry]:
-    """A page of what matches in the viewer's tenant, newest first; `generation` is the trail's live one.
+    """A page of what matches and the viewer sees, newest first; `generation` is the trail's live one.
 
+    From where others worked is told to whoever sees all alone.
     The request says where and how much, whatever the query says. Raises InvalidSort, InvalidCursor or Invalid.
     """
     if request.checked().sort not in (None, "-recorded_at"):
         raise InvalidSort("The audit trail is sorted by -recorded_at alone.", field="/sort")
     cursors = Cursors(viewer.tenant, "audit", structs.replace(query, below=None, limit=0))
     below = cursors.place(request.cursor, (Position,))[0] if request.cursor is not None else None
-    found = trail.find(viewer.tenant, generation, structs.replace(query, below=below, limit=request.limit + 1))
-    items = opened(viewer.tenant, keys, found[: request.limit])
-    return Page(items=items, next=cursors.after(items[-1].position) if len(found) > request.limit else None)
+    asked = structs.replace(query, below=below, limit=request.limit + 1)
+    if sees_all(viewer):
+        found = trail.find(viewer.tenant, generation, asked)
+        places: Sequence[int] = [each.position for each in found]
+    else:
+        places = positions(database, viewer, asked)
+        found = trail.find(viewer.tenant, generation, structs.replace(asked, positions=tuple(places)))
+    last = places[request.limit - 1] if len(places) > request.limit else None
+    shown = [each for each in found if last is None or each.position >= last]
+    entries = opened(viewer.tenant, keys, shown)
+    if not sees_all(viewer):
+        entries = [structs.replace(each, address=None) for each in entries]
+    return Page(items=entries, next=None if last is None else cursors.after(last))
 
 
 def opened(tenant: UUID, keys: KeyReader, documents: Sequence[AuditDocument]) -> list[AuditEntry]:

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from projections.deals.pipeline import Value
 from projections.ports import Database
-from projections.viewer import Viewer
+from projections.viewer import Viewer, visible
 
 By = Literal["owner", "manager", "office"]
 
@@ -62,7 +62,7 @@ def leaderboard(
             "since": since,
             "until": until,
             "zone": viewer.time_zone,
-            "owners": None if viewer.owners is None else list(viewer.owners),
+            **viewer.seen,
         },
     )
     groups: dict[tuple[str | None, str | None], list[Mapping[str, Any]]] = {}
@@ -110,7 +110,7 @@ WITH closed AS MATERIALIZED (
       AND d.kind <> 'open' AND NOT d.archived
       AND (%(since)s::date IS NULL OR d.closed_at >= %(since)s::date::timestamp AT TIME ZONE %(zone)s)
       AND (%(until)s::date IS NULL OR d.closed_at < (%(until)s::date + 1)::timestamp AT TIME ZONE %(zone)s)
-      AND (%(owners)s::uuid[] IS NULL OR d.owner = ANY(%(owners)s))
+      AND {visible("d.owner")}
     GROUP BY d.owner, d.currency
 ), people AS MATERIALIZED (
     SELECT id, name, manager, office FROM users

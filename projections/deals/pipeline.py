@@ -12,7 +12,7 @@ from msgspec import Struct
 from domain.kernel import Refused
 from domain.neighbours import StageKind
 from projections.ports import Database
-from projections.viewer import Viewer
+from projections.viewer import Viewer, visible
 
 
 class InTheFuture(Refused):
@@ -60,8 +60,7 @@ def pipeline(
 ) -> PipelineReport:
     """The pipeline now, or as of an instant or the end of a day in the tenant's time zone. Raises InTheFuture."""
     instant = None if as_of is None else _instant(as_of, now, ZoneInfo(viewer.time_zone))
-    owners = None if viewer.owners is None else list(viewer.owners)
-    found = database.read(viewer.tenant, _STAGES, {"instant": instant, "owners": owners})
+    found = database.read(viewer.tenant, _STAGES, {"instant": instant, **viewer.seen})
     stages = groupby(found, lambda row: (row["pipeline_id"], row["stage_id"]))
     return PipelineReport(as_of=as_of or now, stages=[_totals(list(rows)) for _, rows in stages])
 
@@ -93,7 +92,7 @@ def _totals(rows: list[dict[str, Any]]) -> StageTotals:
     )
 
 
-_STAGES = """
+_STAGES = f"""
 WITH stages AS (
     SELECT p.id AS pipeline_id, p.name AS pipeline, p.name_key, p.is_default, p.archived,
            (s.stage ->> 'id')::uuid AS stage_id, s.stage ->> 'name' AS stage, s.stage ->> 'kind' AS kind,
@@ -114,7 +113,7 @@ WITH stages AS (
                ELSE d.valid_from <= %(instant)s AND (d.valid_to IS NULL OR d.valid_to > %(instant)s) END
       AND (%(owners)s::uuid[] IS NULL OR EXISTS (
         SELECT FROM deals o
-        WHERE o.tenant_id = %(tenant)s AND o.id = d.deal AND o.owner = ANY(%(owners)s) AND o.generation = (
+        WHERE o.tenant_id = %(tenant)s AND o.id = d.deal AND {visible("o.owner")} AND o.generation = (
             SELECT generation FROM projection_checkpoints
             WHERE tenant_id = %(tenant)s AND projection = 'deals' AND live)))
     GROUP BY d.pipeline, d.stage, d.currency
@@ -124,4 +123,4 @@ SELECT pipeline_id, stage_id, s.pipeline, s.stage, coalesce(s.kind, t.kind) AS k
 FROM stages s FULL JOIN totals t USING (pipeline_id, stage_id)
 WHERE s.archived IS NOT TRUE OR t.deals > 0
 ORDER BY s.is_default DESC NULLS LAST, s.name_key, pipeline_id, s.number, stage_id, t.currency
-"""
+"""  # noqa: S608

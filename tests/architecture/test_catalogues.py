@@ -6,7 +6,9 @@ import pkgutil
 import api.app
 import application.catalogue
 import projections.catalogue
+from domain import permissions
 from tests.architecture.sources import ROOT
+from tests.domain.specification import commands_of
 
 
 def _modules(package: str) -> list[str]:
@@ -39,6 +41,35 @@ def test_every_relational_projection_is_among_the_projections():
 
     assert not missing, f"{', '.join(missing)} is not among the projections of projections/catalogue.py"
     assert listed <= found
+
+
+def test_records_with_an_owner_are_seen_by_it_everywhere():
+    """A kind that one of these lists misses would be everybody's there, and hidden elsewhere."""
+    entities = application.catalogue.ENTITIES
+    with_owner = {name for name, each in entities.items() if "owner" in each.state.__struct_fields__}
+
+    assert with_owner == set(permissions.OWNED)
+    assert with_owner == {name for name, each in entities.items() if each.owner is not None}
+    assert with_owner == {each.entity for each in projections.catalogue.DIRECTORIES if each.owner is not None}
+    assert set(entities) - with_owner == {*permissions.SHARED, "user", "tenant"}
+
+
+def test_a_permission_narrower_than_all_is_about_records_with_an_owner():
+    narrowed = {
+        permission
+        for permission, held in permissions.RIGHTS.items()
+        if any(scope is not permissions.Scope.ALL for scope in held.values())
+    }
+
+    assert {each.partition(":")[0] for each in narrowed} == {*permissions.OWNED, "analytics", "audit"}
+    for record in (*permissions.OWNED, "analytics", "audit"):
+        assert permissions.RIGHTS[f"{record}:read"] == permissions.READS
+
+
+def test_every_command_needs_a_permission_of_the_table_or_of_the_operator():
+    for entity in application.catalogue.ENTITIES.values():
+        for command in commands_of(entity):
+            assert command.PERMISSION in {*permissions.RIGHTS, "tenant:create", "tenant:manage"}
 
 
 def test_every_controller_is_among_the_controllers():

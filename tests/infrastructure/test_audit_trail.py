@@ -139,6 +139,15 @@ def test_positions_are_ordered_as_numbers_newest_first(trail, tenant):
     assert positions(trail, tenant, below=99, limit=1) == [10]
 
 
+def test_documents_at_given_positions_are_found_among_those_that_match(trail, tenant):
+    trail.write(tenant, 1, [document(number) for number in range(1, 6)])
+    trail.write(uuid7(), 1, [document(7)])
+    assert positions(trail, tenant, positions=(2, 4, 7)) == [4, 2]
+    assert positions(trail, tenant, positions=(2, 4), below=4) == [2]
+    assert positions(trail, tenant, positions=(2, 4), actor="somebody") == []
+    assert positions(trail, tenant, positions=()) == []
+
+
 def test_documents_are_found_by_record_kind_actor_and_type(trail, tenant):
     trail.write(
         tenant,

@@ -170,6 +170,8 @@ def test_only_records_of_the_given_owners_are_found(index, tenant):
     assert titles(index, tenant, "gump", owners=[first]) == ["Gump 1"]
     assert titles(index, tenant, "gump", owners=[first, second]) == ["Gump 1", "Gump 2"]
     assert titles(index, tenant, "gump", owners=[]) == []
+    assert titles(index, tenant, "gump", owners=[first], unowned=True) == ["Gump 1", "Gump 3"]
+    assert titles(index, tenant, "gump", owners=[], unowned=True) == ["Gump 3"]
     assert titles(index, tenant, "gump") == ["Gump 1", "Gump 2", "Gump 3"]
 
 

@@ -56,6 +56,7 @@ def test_our_own_searches_pass():
     check_searches(searches(), [ALIAS])
     forgiving = search_body(query(filters={"owner": "x"}, owners=(uuid7(),)), forgiving=True)
     check_searches([{"index": ALIAS}, forgiving], [ALIAS])
+    check_searches([{"index": ALIAS}, search_body(query(owners=(uuid7(),), unowned=True))], [ALIAS])
 
 
 @pytest.mark.parametrize(
@@ -104,6 +105,8 @@ def test_no_part_of_a_search_reaches_beyond_its_query(body):
         {"wrapper": {"query": "e30="}},
         {"regexp": {"title_key": ".*"}},
         {"bool": {"must_not": [{"term": {"tenant_id": "ours"}}]}},
+        {"bool": {"must_not": [{"exists": {"field": "tenant_id"}}]}},
+        {"bool": {"must_not": [{"exists": {"field": "fields.owner"}}], "must": [{"match_all": {}}]}},
         {"bool": {"filter": [{"bool": {"should": {"match_all": {}}}}]}},
     ],
 )

@@ -239,14 +239,14 @@ def test_pages_go_on_below_the_last_position(office):
     trail: Any = Trail(office.tenant, office.documents())
     viewer, query, cursor, seen = Viewer(tenant=office.tenant), AuditQuery(entity="deal"), None, []
     while True:
-        found = page(trail, office.store, viewer, 1, query, PageRequest(limit=2, cursor=cursor))
+        found = page(trail, office.store, office.database, viewer, 1, query, PageRequest(limit=2, cursor=cursor))
         seen.append([each.position for each in found.items])
         cursor = found.next
         if cursor is None:
             break
     assert seen == [[6, 5], [4, 3], [2]]
     assert {each.entity for each in trail.asked} == {"deal"}
-    assert page(trail, office.store, Viewer(tenant=uuid7()), 1, query, PageRequest()).items == []
+    assert page(trail, office.store, office.database, Viewer(tenant=uuid7()), 1, query, PageRequest()).items == []
 
 
 def test_a_cursor_belongs_to_its_query_and_its_tenant(office):
@@ -254,15 +254,27 @@ def test_a_cursor_belongs_to_its_query_and_its_tenant(office):
         office.happens("deal", uuid7(), deal())
     trail: Any = Trail(office.tenant, office.documents())
     viewer = Viewer(tenant=office.tenant)
-    request = PageRequest(limit=1, cursor=page(trail, office.store, viewer, 1, AuditQuery(), PageRequest(limit=1)).next)
-    assert [each.position for each in page(trail, office.store, viewer, 1, AuditQuery(), request).items] == [3]
+    request = PageRequest(
+        limit=1, cursor=page(trail, office.store, office.database, viewer, 1, AuditQuery(), PageRequest(limit=1)).next
+    )
+    assert [
+        each.position for each in page(trail, office.store, office.database, viewer, 1, AuditQuery(), request).items
+    ] == [3]
     with pytest.raises(InvalidCursor):
-        page(trail, office.store, viewer, 1, AuditQuery(actor="cli"), request)
+        page(trail, office.store, office.database, viewer, 1, AuditQuery(actor="cli"), request)
     with pytest.raises(InvalidCursor):
-        page(trail, office.store, Viewer(tenant=uuid7()), 1, AuditQuery(), request)
+        page(trail, office.store, office.database, Viewer(tenant=uuid7()), 1, AuditQuery(), request)
 
 
 def test_the_trail_has_one_order(office):
     trail: Any = Trail(office.tenant, [])
     with pytest.raises(InvalidSort):
-        page(trail, office.store, Viewer(tenant=office.tenant), 1, AuditQuery(), PageRequest(sort="actor"))
+        page(
+            trail,
+            office.store,
+            office.database,
+            Viewer(tenant=office.tenant),
+            1,
+            AuditQuery(),
+            PageRequest(sort="actor"),
+        )
