@@ -33,8 +33,8 @@ def closing(values: Values, circumstances: Circumstances) -> Iterator[Step]:
         return
     fields: dict[str, Any] = {"outcome": stage.kind.value, "stage": stage.id, "reason": values.get("reason")}
     if stage.kind is StageKind.WON:
-        amount = values.get("won_amount")
-        fields |= {"amount": values.get("amount") if amount is None else amount, "currency": values.get("currency")}
+        amount = values.get("amount") if values.get("won_amount") is None else values["won_amount"]
+        fields |= {"amount": amount, "currency": None if amount is None else values.get("currency")}
     closed = command(CloseImportedDeal, fields, {"amount": "won_amount"})
     yield Step(command=closed, at=values.get("closed"), field="closed")
 
