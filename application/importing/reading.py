@@ -55,6 +55,10 @@ class CsvFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends reading."""
         self._bytes.close()
 
     @property
