@@ -76,7 +76,7 @@ def import_command(
     _check_report(report, (file, map))
     try:
         with (
-            _opened(map, file) as (mapped, csv),
+            _opened(records, map, file) as (mapped, csv),
             context.application(data_dir) as built,
             _reported(records, csv, context.tenant(built, tenant), dry_run, report) as (told_to, profile),
         ):
@@ -104,12 +104,12 @@ def _check_report(report: Path | None, read: tuple[Path, ...]) -> None:
 
 
 @contextmanager
-def _opened(map: Path, file: Path) -> "Iterator[tuple[ImportMap, CsvFile]]":
-    from application.importing.mapping import read_map
-    from application.importing.reading import CsvFile
+def _opened(records: Records, map: Path, file: Path) -> "Iterator[tuple[ImportMap, CsvFile]]":
+    from application.importing.catalogue import KINDS
+    from application.importing.opening import opened
 
-    mapped = read_map(map.read_bytes())
-    with CsvFile(file, mapped.delimiter) as csv:
+    mapped, csv = opened(KINDS[records], map.read_bytes(), file)
+    with csv:
         yield mapped, csv
 
 

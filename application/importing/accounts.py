@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from application.importing.building import assigned, command, edit, known, only, with_address
+from application.importing.building import assigned, command, edit, in_currency, known, only, with_address
 from application.importing.kinds import NUMBER, TEXT, WHOLE, Circumstances, Kind, Step, Steps, Values, to
 from domain.accounts.commands import AssignAccount, CreateAccount, EditAccount
 
@@ -35,7 +35,9 @@ def create(values: Values, _circumstances: Circumstances) -> Steps:
 
 def change(values: Values, changed: frozenset[str], _account: Any, _circumstances: Circumstances) -> Steps:
     """What changed of an account."""
-    edited = edit(EditAccount, with_address(only(values, changed, but=("owner",))), CreateAccount)
+    fields = with_address(only(values, changed, but=("owner",)))
+    fields = in_currency(fields, "annual_revenue", values.get("annual_revenue"), values)
+    edited = edit(EditAccount, fields, CreateAccount)
     steps = [Step(command=edited)] if edited else []
     return assigned(AssignAccount, values, changed, steps)
 

@@ -96,6 +96,20 @@ def only(values: Values, changed: frozenset[str], *, but: Iterable[str] = ()) ->
     return {name: values[name] for name in values if name in changed and name not in left_out}
 
 
+def in_currency(fields: dict[str, Any], amount: str, source: Any, values: Values) -> dict[str, Any]:
+    """The fields; of an amount and its currency both as the row has them, where one of them is written.
+
+    People may have changed both meanwhile: the row's amount in their currency would be a sum that nobody named.
+    `source` is what the row says of the amount.
+    """
+    currency = values.get("currency")
+    if fields.get(amount) is not None and currency is not None:
+        fields["currency"] = currency
+    elif fields.get("currency") is not None and source is not None:
+        fields[amount] = source
+    return fields
+
+
 def assigned(
     assign: type[Any], values: Values, changed: frozenset[str], steps: list[Step], field: str = "owner"
 ) -> Steps:

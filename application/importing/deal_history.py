@@ -33,8 +33,8 @@ def closing(values: Values, circumstances: Circumstances) -> Iterator[Step]:
         return
     fields: dict[str, Any] = {"outcome": stage.kind.value, "stage": stage.id, "reason": values.get("reason")}
     if stage.kind is StageKind.WON:
-        amount = values.get("won_amount")
-        fields |= {"amount": values.get("amount") if amount is None else amount, "currency": values.get("currency")}
+        amount = values.get("amount") if values.get("won_amount") is None else values["won_amount"]
+        fields |= {"amount": amount, "currency": None if amount is None else values.get("currency")}
     closed = command(CloseImportedDeal, fields, {"amount": "won_amount"})
     yield Step(command=closed, at=values.get("closed"), field="closed")
 
@@ -47,15 +47,23 @@ def moves(values: Values, changed: frozenset[str], deal: Deal, circumstances: Ci
         return Steps()
     stage = _stage(values, circumstances)
     _check_dates(values, stage)
+    moved = _moved(stage, values, changed, deal, circumstances)
+    if "opened" in changed and values.get("opened") is not None and all(each.field != "opened" for each in moved.steps):
+        return Steps(moved.steps, (_stays("opened"), *moved.notes))
+    return moved
+
+
+def _moved(
+    stage: StageFacts, values: Values, changed: frozenset[str], deal: Deal, circumstances: Circumstances
+) -> Steps:
     at_home = deal.pipeline == circumstances.pipeline
     if "stage" in changed and not (at_home and deal.stage == stage.id):
         return Steps(tuple(_to(stage, values, changed, deal, circumstances)))
-    if "closed" in changed and deal.kind is stage.kind and deal.kind is not StageKind.OPEN:
+    if "closed" not in changed or values.get("closed") is None or stage.kind is StageKind.OPEN:
+        return Steps()
+    if deal.kind is stage.kind:
         return _closed_at_another_time(values, circumstances)
-    dates = [field for field in ("opened", "closed") if field in changed and values.get(field) is not None]
-    if stage.kind is StageKind.OPEN and "closed" in dates:
-        dates.remove("closed")
-    return Steps(notes=tuple(_stays(field) for field in dates))
+    return Steps(notes=(_stays("closed"),))
 
 
 def _to(
@@ -86,9 +94,7 @@ def _move(stage: StageFacts, circumstances: Circumstances, at: datetime | None, 
 
 def _closed_at_another_time(values: Values, circumstances: Circumstances) -> Steps:
     """A closing that was later than recorded: open until then. What was recorded earlier stays where it is."""
-    closed = values.get("closed")
-    if closed is None:
-        return Steps()
+    closed = values["closed"]
     if circumstances.last is None or closed <= circumstances.last:
         return Steps(notes=(_stays("closed"),))
     return Steps((Step(command=ReopenDeal(), at=circumstances.last), *closing(values, circumstances)))

@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import structs
 
-from application.importing.building import assigned, command, edit, known, only
+from application.importing.building import assigned, command, edit, in_currency, known, only
 from application.importing.deal_history import closing, moves, opening
 from application.importing.kinds import (
     DAY,
@@ -46,6 +46,7 @@ FIELDS = {
     "description": TEXT,
 }
 _LINE = ("product", "quantity", "unit_price", "discount")
+_PRICED = frozenset({"unit_price", "currency"})
 _HISTORY = ("stage", "opened", "closed", "reason", "won_amount")
 _ELSEWHERE = ("owner", "contact", *_LINE, *_HISTORY)
 # A price that the file doesn't tell is not known: the product's of today would make up an amount.
@@ -70,6 +71,8 @@ def change(values: Values, changed: frozenset[str], deal: Deal, circumstances: C
     """What changed of a deal: first where it stands, as of then, and the rest as of now."""
     moved = moves(values, changed, deal, circumstances)
     kind = _kind_after(moved, deal)
+    if kind is StageKind.OPEN and changed.intersection(_PRICED) and None not in map(values.get, _PRICED):
+        changed |= _PRICED  # the worth of an open deal follows from its line
     fields = only(values, changed, but=_ELSEWHERE)
     if changed.intersection(_LINE):
         fields["lines"] = _lines(values, changed, deal, circumstances)
@@ -81,6 +84,7 @@ def change(values: Values, changed: frozenset[str], deal: Deal, circumstances: C
         fields["amount"] = values["won_amount"]
     elif kind is StageKind.WON and values.get("won_amount") is not None:
         fields.pop("amount", None)
+    fields = in_currency(fields, "amount", _worth(values, kind), values)
     if deal.kind is kind is StageKind.LOST and "reason" in changed:
         fields["lost_reason"] = values["reason"]
     pointers = _POINTERS | {"lost_reason": "reason"}
@@ -88,6 +92,12 @@ def change(values: Values, changed: frozenset[str], deal: Deal, circumstances: C
     steps = [*moved.steps, *((Step(command=edited),) if edited else ())]
     rest = assigned(AssignDeal, values, changed, steps)
     return Steps(rest.steps, (*moved.notes, *rest.notes))
+
+
+def _worth(values: Values, kind: StageKind) -> Any:
+    """What the row says that a deal of this kind is worth."""
+    won = values.get("won_amount") if kind is StageKind.WON else None
+    return values.get("amount") if won is None else won
 
 
 def _kind_after(moved: Steps, deal: Deal) -> StageKind:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from application.importing.problems import MapRefused
 from domain.neighbours import StageKind
@@ -85,21 +85,28 @@ class ImportMap(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 def read_map(content: bytes) -> ImportMap:
     """The map that a mapping file's content is. Raises MapRefused, which names the keys that are wrong."""
+    read, faults = drafted_map(content)
+    if faults:
+        raise MapRefused("\n".join(faults))
+    return read
+
+
+def drafted_map(content: bytes) -> tuple[ImportMap, list[str]]:
+    """The map as far as it can be read, and what is wrong with it. Raises MapRefused where it is no TOML."""
     try:
         tree = tomllib.loads(content.decode("utf-8-sig"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise MapRefused(f"The map is not TOML in UTF-8: {error}") from error
     faults: list[str] = []
-    fields = tree.pop("fields", {})
-    aliases = tree.pop("aliases", {})
-    read: ImportMap | None = _converted({**tree, "fields": {}}, ImportMap, "", faults)
-    mapped = fields_of(fields, "fields", faults)
-    _converted(aliases, dict[str, dict[str, str]], "aliases", faults)
-    if read is not None:
-        faults += _faults(read)
-    if faults or read is None:
-        raise MapRefused("\n".join(faults))
-    return msgspec.structs.replace(read, fields=mapped, aliases=aliases)
+    mapped = fields_of(tree.pop("fields", {}), "fields", faults)
+    if "external_id" not in tree:
+        faults.append("the map: Object missing required field `external_id`")
+    tree = _known_keys(tree, ImportMap, "", faults)
+    _know_nested(tree, faults)
+    parts = {each.name: each.type for each in structs.fields(ImportMap) if each.name in tree}
+    read = {key: value for key in parts if (value := _converted(tree[key], parts[key], key, faults)) is not None}
+    draft = ImportMap(**{"external_id": "", **read, "fields": mapped})
+    return draft, faults + _faults(draft)
 
 
 def fields_of(tree: Any, at: str, faults: list[str]) -> dict[str, FieldMap]:
@@ -109,12 +116,27 @@ def fields_of(tree: Any, at: str, faults: list[str]) -> dict[str, FieldMap]:
         return {}
     mapped: dict[str, FieldMap] = {}
     for name, value in tree.items():
+        before = len(faults)
         written = {"column": value} if isinstance(value, str) else value
-        field = _converted(written, FieldMap, f"{at}.{name}", faults)
-        if field is not None:
-            mapped[name] = field
-            faults += [f"{at}.{name}: {fault}" for fault in _field_faults(field)]
+        if isinstance(written, dict):
+            written = _known_keys(written, FieldMap, f"{at}.{name}", faults)
+        mapped[name] = _converted(written, FieldMap, f"{at}.{name}", faults) or FieldMap()
+        if len(faults) == before:
+            faults += [f"{at}.{name}: {fault}" for fault in _field_faults(mapped[name])]
     return mapped
+
+
+def _know_nested(tree: dict[str, Any], faults: list[str]) -> None:
+    for key, kind in (("numbers", Numbers), ("pipeline", PipelineMap)):
+        if isinstance(tree.get(key), dict):
+            tree[key] = _known_keys(tree[key], kind, key, faults)
+
+
+def _known_keys(tree: Mapping[str, Any], kind: type[Struct], at: str, faults: list[str]) -> dict[str, Any]:
+    """The keys that such a table has; `faults` names the others."""
+    known = {each.name for each in structs.fields(kind)}
+    faults += [f"{at or 'the map'}: Object contains unknown field `{key}`" for key in tree if key not in known]
+    return {key: value for key, value in tree.items() if key in known}
 
 
 def _converted(tree: Any, into: Any, at: str, faults: list[str]) -> Any:
@@ -151,9 +173,14 @@ def _is_date_format(form: str) -> bool:
         return False
 
 
+def is_delimiter(text: str) -> bool:
+    """Whether cells can stand apart by it."""
+    return len(text) == 1 and text not in '"\r\n'
+
+
 def _faults(read: ImportMap) -> list[str]:
     found = []
-    if len(read.delimiter) != 1 or read.delimiter in '"\r\n':
+    if not is_delimiter(read.delimiter):
         found.append("delimiter: must be one character, and neither a quote nor a line end")
     if len(read.numbers.decimal) != 1 or len(read.numbers.thousands) > 1:
         found.append("numbers: separators are single characters (thousands may be empty)")

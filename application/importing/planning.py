@@ -19,12 +19,7 @@ _PART: Mapping[str, Any] = {"first_name": "first", "last_name": "last"}
 def plan(kind: Kind, map: ImportMap, header: Sequence[str], zone: ZoneInfo) -> Plan:
     """How the records of a file become rows of that kind. Raises MapRefused; dates are days of the zone."""
     planner = _Planner(map, zone)
-    planner.check(kind)
-    if planner.faults:
-        raise MapRefused("\n".join(planner.faults))
-    columns = planner.columns(kind, map.fields, "fields")
-    made = {name: made for name, each in columns.items() if (made := planner.made(name, each))}
-    used = tuple(dict.fromkeys((map.external_id, *_used(columns), *_used_by(made))))
+    columns, made, used = planner.fit(kind)
     planner.check_header(header, {*used, *map.aliases})
     if planner.faults:
         raise MapRefused("\n".join(planner.faults))
@@ -42,6 +37,15 @@ def plan(kind: Kind, map: ImportMap, header: Sequence[str], zone: ZoneInfo) -> P
     )
 
 
+def misfits(kind: Kind, draft: ImportMap, header: Sequence[str] | None) -> list[str]:
+    """What of a map, which may have faults of its own, doesn't fit the kind or the header, if that is known."""
+    planner = _Planner(draft, ZoneInfo("UTC"))
+    _, _, used = planner.fit(kind)
+    if header is not None:
+        planner.check_header(header, {*filter(None, used), *draft.aliases})
+    return planner.faults
+
+
 class _Planner:
     """Collects what is wrong with a map."""
 
@@ -50,12 +54,16 @@ class _Planner:
         self._zone = zone
         self.faults: list[str] = []
 
-    def check(self, kind: Kind) -> None:
-        """The map is one for this kind of records."""
+    def fit(self, kind: Kind) -> tuple[dict[str, Column], dict[str, Made], tuple[str, ...]]:
+        """The fields, what makes the records that they refer to, and the columns that both use."""
         if self._map.records not in (None, kind.name):
             self.faults.append(f"records: the map is for {self._map.records}, not for {kind.name}")
+            return {}, {}, ()
         if self._map.pipeline is not None and kind.entity != "deal":
             self.faults.append(f"pipeline: {kind.name} have none")
+        columns = self.columns(kind, self._map.fields, "fields")
+        made = {name: made for name, each in columns.items() if (made := self.made(name, each))}
+        return columns, made, tuple(dict.fromkeys((self._map.external_id, *_used(columns), *_used_by(made))))
 
     def columns(self, kind: Kind, mapped: Mapping[str, FieldMap], at: str) -> dict[str, Column]:
         """The mapped fields of a kind."""

@@ -2,23 +2,26 @@
 
 import csv
 import re
+from collections import deque
 from collections.abc import Iterator
 from io import TextIOWrapper
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TextIO
 
 from msgspec import Struct
 
 from application.importing.problems import FileUnreadable
 
+MOST_LINES = 1_000
+MOST_CHARACTERS = 1 << 20
 _NOT_UTF8 = re.compile("[\ud800-\udfff]")
 
 
 class Record(Struct, frozen=True, kw_only=True):
     """A row of the file. `number` counts as a spreadsheet does: the header is 1, blank rows count.
 
-    `fault` says why its cells can't be used.
+    `fault` says why its cells can't be used. A line that is no CSV is its only cell, as it stands in the file.
     """
 
     number: int
@@ -38,7 +41,8 @@ class CsvFile:
         except OSError as error:
             raise FileUnreadable(f"{path}: {error.strerror}") from error
         text = TextIOWrapper(self._bytes, encoding="utf-8-sig", errors="surrogateescape", newline="")
-        self._reader = csv.reader(text, delimiter=delimiter, strict=True)
+        self._lines = _Lines(text)
+        self._reader = csv.reader(self._lines, delimiter=delimiter, strict=True)
         try:
             self.header = self._read_header()
         except FileUnreadable:
@@ -51,6 +55,10 @@ class CsvFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends reading."""
         self._bytes.close()
 
     @property
@@ -63,18 +71,36 @@ class CsvFile:
         number = 1
         while True:
             number += 1
-            line = self._reader.line_num + 1
+            self._lines.begin()
             try:
                 cells = next(self._reader)
+                if self._swallows(cells):
+                    raise csv.Error(self._fault(cells))
             except StopIteration:
                 return
             except csv.Error as error:
-                last = self._reader.line_num
-                where = f"Line {line}" if last <= line else f"Lines {line} to {last}"
-                yield Record(number=number, cells=[], fault=f"{where} can't be read as CSV: {error}.")
+                yield self._broken(number, str(error).rstrip("."))
                 continue
             if any(map(str.strip, cells)):
                 yield Record(number=number, cells=cells, fault=self._fault(cells))
+
+    def _broken(self, number: int, error: str) -> Record:
+        """The first line of what can't be read; the lines behind it are read for themselves."""
+        first, last = self._lines.give_back()
+        line = self._lines.taken[0].rstrip("\r\n")
+        reason = error if first == last else f"a quote in it is not closed properly up to line {last} ({error})"
+        return Record(number=number, cells=[line], fault=f"Line {first} can't be read as CSV: {reason}.")
+
+    def _swallows(self, cells: list[str]) -> bool:
+        """Whether a quote that was left open runs on into whole rows, to where another one seems to close it."""
+        columns = len(self.header)
+        return columns > 1 and len(cells) != columns and any(map(self._is_row, self._lines.taken[1:]))
+
+    def _is_row(self, line: str) -> bool:
+        try:
+            return len(next(csv.reader((line,), delimiter=self.delimiter, strict=True))) == len(self.header)
+        except csv.Error:
+            return False
 
     def _fault(self, cells: list[str]) -> str | None:
         if len(cells) != len(self.header):
@@ -96,6 +122,55 @@ class CsvFile:
         if doubled := sorted({name for name in header if name and header.count(name) > 1}):
             raise FileUnreadable(f"{self.path}: the header (row 1) names a column twice: {', '.join(doubled)}.")
         return header
+
+
+class _Lines:
+    """The lines of a file, those of the record that is being read kept until the next one begins.
+
+    A record that has no end within so many lines or characters is a csv.Error: memory stays within bounds.
+    """
+
+    def __init__(self, text: TextIO) -> None:
+        self.taken: list[str] = []
+        self._text = text
+        self._again: deque[str] = deque()
+        self._number = 0
+        self._characters = 0
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> str:
+        line = self._again.popleft() if self._again else self._read()
+        if not line:
+            raise StopIteration
+        self._number += 1
+        self.taken.append(line)
+        self._characters += len(line)
+        if len(self.taken) > MOST_LINES:
+            raise csv.Error(f"more than {MOST_LINES:,} lines")
+        if self._characters > MOST_CHARACTERS:
+            raise csv.Error(f"more than {MOST_CHARACTERS:,} characters")
+        return line
+
+    def begin(self) -> None:
+        """A record begins."""
+        self.taken = []
+        self._characters = 0
+
+    def give_back(self) -> tuple[int, int]:
+        """Lets all lines of the record but its first be read again; the numbers of its first and last line."""
+        last = self._number
+        self._again.extendleft(reversed(self.taken[1:]))
+        self._number -= len(self.taken) - 1
+        return self._number, last
+
+    def _read(self) -> str:
+        """A line, cut where it is longer than any record may be."""
+        line = rest = self._text.readline(MOST_CHARACTERS + 1)
+        while len(rest) > MOST_CHARACTERS and not rest.endswith(("\r", "\n")):
+            rest = self._text.readline(MOST_CHARACTERS + 1)
+        return line
 
 
 def not_utf8(text: str) -> int | None:

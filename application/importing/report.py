@@ -90,6 +90,7 @@ class _Rejects:
 
     def __init__(self, path: Path, header: Sequence[str], delimiter: str) -> None:
         self.path = path
+        self._width = len(header)
         self._columns = [*header] if REASON in header else [*header, REASON]
         self._reason = self._columns.index(REASON)
         self._delimiter = delimiter
@@ -97,13 +98,16 @@ class _Rejects:
         path.unlink(missing_ok=True)
 
     def write(self, cells: Sequence[str], reason: str) -> None:
-        """Adds a row; one that could not be read has no cells."""
+        """Adds a row; cells that the header has no columns for stand behind the reason."""
         if self._file is None:
             self._file = self.path.open("w", encoding="utf-8", errors="surrogateescape", newline="")
             self._writer = csv.writer(self._file, delimiter=self._delimiter)
             self._writer.writerow(self._columns)
-        row = [*cells, *[""] * (len(self._columns) - len(cells))]
-        row[self._reason] = reason
+        row = [*cells, *[""] * (self._width - len(cells))]
+        if len(cells) > self._width or self._reason == self._width:
+            row.insert(self._reason, reason)
+        else:
+            row[self._reason] = reason
         self._writer.writerow(row)
 
     def close(self) -> None:

@@ -158,6 +158,23 @@ def test_an_earlier_date_of_what_happened_is_reported_and_changes_nothing(deal, 
     assert again(deal, WON.replace(date, earlier)).notes == {}, "it is reported once"
 
 
+def test_a_changed_opening_is_reported_when_the_closing_moved_too(deal):
+    again(deal, LOST)
+    told = again(deal, LOST.replace("2017-01-10", "2017-01-09").replace("2017-03-01", "2017-03-05"))
+
+    (note,) = told.notes[2]
+    assert (note.column, "keeps its time" in note.reason) == ("engaged", True)
+    assert deal.history("deal", "d1")[0] == ("deal.opened.v1", "2017-01-10")
+    assert deal.history("deal", "d1")[-1] == ("deal.lost.v1", "2017-03-05")
+
+
+def test_a_changed_opening_is_reported_when_the_deal_was_closed_meanwhile(deal):
+    told = again(deal, WON.replace("2017-01-10", "2017-01-09"))
+
+    assert [note.column for note in told.notes[2]] == ["engaged"]
+    assert deal.history("deal", "d1") == [("deal.opened.v1", "2017-01-10"), ("deal.won.v1", "2017-03-01")]
+
+
 def test_a_date_before_the_last_event_takes_that_events_time_and_is_reported(deal):
     ask(deal, EditDeal(description="Edited today"))
     told = again(deal, WON)

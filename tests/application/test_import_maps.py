@@ -1,11 +1,13 @@
 """A map that is wrong says where, by its key, before anything is read or written."""
 
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from application.importing.catalogue import KINDS
 from application.importing.mapping import read_map
+from application.importing.opening import opened
 from application.importing.planning import plan
 from application.importing.problems import MapRefused
 
@@ -61,6 +63,53 @@ def test_all_wrong_keys_are_named_at_once():
     told = refused(ACCOUNTS + "a = {}\nb = { x = 1 }\n")
     assert "fields.a" in told
     assert "fields.b" in told
+
+
+def test_all_that_is_wrong_with_a_map_and_its_fit_is_said_at_once(tmp_path):
+    told = refused_with_file(
+        tmp_path,
+        'colour = "red"\nsize = 3\n'
+        + ACCOUNTS
+        + "salary = 'sector'\nindustry = { template = '{branch}', colum = 'x', defalt = 'y' }\n"
+        + "[numbers]\ndecimals = ','\nthousand = '.'\n",
+    )
+    assert [line.partition(", but")[0].partition(";")[0] for line in told.splitlines()] == [
+        "fields.industry: Object contains unknown field `colum`",
+        "fields.industry: Object contains unknown field `defalt`",
+        "the map: Object contains unknown field `colour`",
+        "the map: Object contains unknown field `size`",
+        "numbers: Object contains unknown field `decimals`",
+        "numbers: Object contains unknown field `thousand`",
+        "fields.salary: accounts have no such field",
+        "The file has no column branch",
+    ]
+
+
+def test_a_field_with_a_fault_counts_as_mapped(tmp_path):
+    told = refused_with_file(tmp_path, "[fields]\nname = { colum = 'company' }\n")
+    assert "missing required field `external_id`" in told
+    assert "need a name" not in told
+    assert "no column" not in told
+
+
+@pytest.mark.parametrize("delimiter", [";;", "\\n"])
+def test_with_a_wrong_delimiter_all_but_the_header_is_checked(tmp_path, delimiter):
+    told = refused_with_file(tmp_path, f'delimiter = "{delimiter}"\n{ACCOUNTS}salary = "branch"\n')
+    assert "delimiter: " in told
+    assert "fields.salary" in told
+    assert "no column" not in told
+
+
+def test_a_wrong_map_is_said_so_where_the_file_is_wrong_too(tmp_path):
+    assert "unknown field `x`" in refused_with_file(tmp_path, "x = 1\n" + ACCOUNTS, b"")
+
+
+def refused_with_file(directory: Path, text: str, content: bytes = b"id,company,sector\n") -> str:
+    path = directory / "rows.csv"
+    path.write_bytes(content)
+    with pytest.raises(MapRefused) as refusal:
+        opened(KINDS["accounts"], text.encode(), path)
+    return str(refusal.value)
 
 
 def test_a_field_that_the_records_do_not_have_is_refused_with_those_that_they_have():

@@ -1,11 +1,12 @@
 """CSV files as they come: marks, line ends, encodings, and rows that are broken."""
 
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from application.importing.problems import FileUnreadable
-from application.importing.reading import CsvFile, Record
+from application.importing.reading import MOST_CHARACTERS, MOST_LINES, CsvFile, Record
 
 
 def read(path: Path, content: bytes, delimiter: str = ",") -> list[Record]:
@@ -56,23 +57,56 @@ def test_a_cell_that_is_not_utf8_is_named_and_the_next_row_is_read(path):
     assert good.fault is None
 
 
-def test_a_broken_quote_costs_its_rows_and_no_more(path):
+def test_a_broken_quote_costs_its_line_and_no_more(path):
     broken, good = read(path, b'id,name\n1,"a"b\n2,c\n')
     assert broken.fault is not None
     assert "Line 2" in broken.fault
+    assert broken.cells == ['1,"a"b']
     assert good.cells == ["2", "c"]
 
 
-def test_a_quote_that_never_ends_is_named_with_its_lines(path):
-    (broken,) = read(path, b'id,name\n1,"a\n2,b\n3,c\n')
+@pytest.mark.parametrize("rows", [3, 50, 30_000])
+def test_a_quote_that_never_ends_costs_its_line_and_no_more(path, rows):
+    good = "".join(f"{number},open,x\n" for number in range(3, rows + 3))
+    broken, *others = read(path, f'id,name,x\n1,"open,x\n{good}'.encode())
     assert broken.fault is not None
-    assert "Lines 2 to 4" in broken.fault
+    assert "Line 2 can't be read as CSV: a quote in it is not closed" in broken.fault
+    assert broken.cells == ['1,"open,x']
+    assert [each.number for each in others] == list(range(3, rows + 3))
+    assert all(each.fault is None and each.cells[0] == str(each.number) for each in others)
+
+
+def test_a_quote_that_another_row_seems_to_end_costs_its_line_and_no_more(path):
+    broken, two, three, four = read(path, b'id,name,x\n1,"open,x\n2,two,x\n3,"a, b",x\n4,5\'11",x\n')
+    assert broken.cells == ['1,"open,x']
+    assert (two.cells, three.cells) == (["2", "two", "x"], ["3", "a, b", "x"])
+    assert four.cells == ["4", "5'11\"", "x"]
+
+
+def test_a_quote_whose_end_leaves_a_ragged_row_swallows_no_rows(path):
+    broken, two, three = read(path, b'id,name,x\n1,"open,x\n2,two,x\n3,inch"\n')
+    assert broken.cells == ['1,"open,x']
+    assert (two.fault, two.cells) == (None, ["2", "two", "x"])
+    assert three.fault == "The row has 2 cells, the header 3."
+
+
+def test_quoted_lines_are_one_cell_up_to_a_bound(path):
+    lines = "line, of text\n" * (MOST_LINES - 1)
+    long, good = read(path, f'id,name\n1,"{lines}"\n2,c\n'.encode())
+    assert (long.fault, long.cells) == (None, ["1", lines])
+    assert good.cells == ["2", "c"]
 
 
 def test_a_cell_without_end_does_not_fill_the_memory(path):
-    records = read(path, b'id,name\n1,"' + b"x\n" * 200_000)
-    assert records[0].fault is not None
-    assert "field larger" in records[0].fault
+    path.write_bytes(b'id,name\n1,"' + b"x\n" * 400_000 + b"y" * 4_000_000 + b"\n2,c\n")
+    tracemalloc.start()
+    with CsvFile(path) as file:
+        for last in file.records():
+            assert last.fault is not None or last.cells == ["2", "c"]
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert last.cells == ["2", "c"]
+    assert most < 12 * MOST_CHARACTERS
 
 
 @pytest.mark.parametrize(
