@@ -116,7 +116,7 @@ def test_a_key_expires(startup, make):
         ("DELETE", f"/auth/api-keys/{NOBODY}", None),
         ("GET", "/auth/sessions", None),
         ("POST", "/auth/logout", None),
-        ("POST", "/auth/change-password", {"old_password": "x" * 12, "new_password": "y" * 12}),
+        ("POST", "/auth/change-password", {"old_password": "no key may try this one", "new_password": "nor may it choose this one"}),
         ("GET", "/auth/browser", None),
     ],
 )
