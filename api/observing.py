@@ -27,6 +27,9 @@ class Observing:
         if scope["type"] != ScopeType.HTTP:
             await self._inner(scope, receive, send)
             return
+        head = scope["method"] == "HEAD"
+        if head:  # what GET answers, without its body (RFC 9110, 9.3.2)
+            scope["method"] = "GET"
         started = time.perf_counter()
         given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
         id = request_id(given.decode("latin-1")) or str(uuid7())
@@ -44,6 +47,8 @@ class Observing:
                 if standing := scope["state"].get("standing"):
                     headers += [(name.lower().encode(), value.encode()) for name, value in standing.headers.items()]
                 message["headers"] = shielded(headers)
+            elif head and message["type"] == "http.response.body":
+                message["body"] = b""
             await send(message)
 
         try:

@@ -12,16 +12,21 @@ from api.headers import IDEMPOTENCY_KEY, MIN_POSITION, POSITION, REQUEST_ID, STA
 from api.operations import Operation
 from api.problems import PROBLEM_JSON, STATUS, Problem, title_of
 from api.refusals import (
+    CsrfTokenMissing,
     InvalidRequest,
     MalformedHeader,
     MalformedJson,
     NotAuthenticated,
+    TooLarge,
     TooManyAtOnce,
     TooManyRequests,
+    TooSlow,
+    UnsupportedMediaType,
 )
 from application.handling import Forbidden, Outcome
 from domain.kernel import Refused
 from infrastructure.tokens import ExpiredToken, InvalidToken, RevokedToken
+from projections.pages import MOST
 
 VERSION = "0.1.0"
 _REFERENCE = "#/components/schemas/{name}"
@@ -63,11 +68,13 @@ def refusals_of(operation: Operation) -> list[type[Refused]]:
     if operation.permission is not None or operation.by_person:
         found.append(Forbidden)
     if operation.body is not None:
-        found += [MalformedJson]
+        found += [MalformedJson, TooSlow, TooLarge, UnsupportedMediaType]
     if operation.body is not None or structs.fields(operation.query):
         found.append(InvalidRequest)
     if operation.method != "GET" or operation.waits:
         found.append(MalformedHeader)
+    if operation.method != "GET" and not operation.public:
+        found.append(CsrfTokenMissing)
     found += [TooManyRequests, TooManyAtOnce] if operation.long else [TooManyRequests]
     return list(dict.fromkeys([*found, *operation.refuses]))
 
@@ -118,6 +125,13 @@ def _in_query(
     for name, described in schema.get("properties", {}).items():
         owner = {**described, "anyOf": [*described.get("anyOf", [described]), {"const": "me"}]}
         shown = owner if name == "owner" else described
+        if "anyOf" in shown:
+            # An address can't say null: `any` lifts a filter that is set unless told otherwise.
+            without_null = [each for each in shown["anyOf"] if each != {"type": "null"}]
+            lifted = [{"const": "any"}] if fields[name].default is False else []
+            shown = {**shown, "anyOf": [*without_null, *lifted]}
+        if name == "limit":
+            shown = {**shown, "minimum": 1, "maximum": MOST}
         parameter = {"name": name, "in": "query", "required": fields[name].required, "schema": shown}
         if is_list(fields[name].type):
             parameter |= {"style": "form", "explode": False}

@@ -38,11 +38,11 @@ _NO_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 class Address(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where something is, as it is written on an envelope."""
 
-    street: Label | None = None
-    city: Label | None = None
-    state: Label | None = None
-    postal_code: Label | None = None
-    country: Label | None = None
+    street: str | None = None
+    city: str | None = None
+    state: str | None = None
+    postal_code: str | None = None
+    country: str | None = None
 
 
 class AddressDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

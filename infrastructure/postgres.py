@@ -139,6 +139,8 @@ class Database:
             except psycopg.Error as error:
                 if not is_passing(error):
                     raise
+                if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+                    self._pool.check()  # a server that has restarted has ended all idle connections, too
             result: T = _PATIENTLY(self._once, work)
             return result
 

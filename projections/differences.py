@@ -4,23 +4,27 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from msgspec import NODEFAULT, UNSET, Struct, structs
+from msgspec import NODEFAULT, UNSET, Struct, UnsetType, structs
 
 from domain.kernel import Event, Personal
 
 
 class FieldChange(Struct, frozen=True, kw_only=True):
-    """A field that became another; both values as the state has them, None where there was or is none."""
+    """A field that became another; both values as the state has them, None where there was or is none.
+
+    `hidden` says that it is personal and that its values stand elsewhere, in the record and its history.
+    """
 
     field: str
     before: Any = None
     after: Any = None
+    hidden: bool | UnsetType = UNSET
 
 
 def differences(event: Event, before: Struct | None, after: Struct | None, *, personal: bool) -> list[FieldChange]:
-    """The fields that differ. Of personal data only that an event set it, unless `personal` asks for its fields.
+    """The fields that differ. Of personal data only their names, unless `personal` asks for their values.
 
-    Erased data has no fields, so that there too only the mention is left.
+    Erased data has no fields, so that there only the mention is left.
     """
     changed = [
         FieldChange(field=name, before=old, after=new)
@@ -30,10 +34,14 @@ def differences(event: Event, before: Struct | None, after: Struct | None, *, pe
     if getattr(event, "personal", UNSET) is UNSET:
         return changed
     was, became = getattr(before, "personal", None), getattr(after, "personal", None)
-    if not personal or not isinstance(became, Personal):
+    if not isinstance(became, Personal):
         return [FieldChange(field="personal"), *changed]
     fields = _unequal(was if isinstance(was, Personal) else None, became)
-    return [*(FieldChange(field=name, before=old, after=new) for name, old, new in fields), *changed]
+    told = (
+        FieldChange(field=name, before=old, after=new) if personal else FieldChange(field=name, hidden=True)
+        for name, old, new in fields
+    )
+    return [*told, *changed]
 
 
 def _unequal(before: Struct | None, after: Struct | None) -> Iterator[tuple[str, Any, Any]]:

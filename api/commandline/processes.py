@@ -21,8 +21,7 @@ def serve_command(data_dir: DataDir = None) -> None:
     from api.serving import run
 
     found = _settings(data_dir)
-    if found.environment == "production":
-        _refuse_published_password(found)
+    _refuse_what_is_unsafe(found)
     run(found)
 
 
@@ -46,14 +45,16 @@ def sweeper_command(data_dir: DataDir = None) -> None:
     run(_settings(data_dir))
 
 
-def _refuse_published_password(settings: "Settings") -> None:
+def _refuse_what_is_unsafe(settings: "Settings") -> None:
+    """Raises UnsafeRole, and CommandFailed for the published password in production: once, and not in each worker."""
     from contextlib import closing
 
     from api.commandline.seeding import refuse_published_password
     from infrastructure.bootstrap import build
 
     with closing(build(settings)) as built:
-        refuse_published_password(built)
+        if settings.environment == "production":
+            refuse_published_password(built)
 
 
 def _settings(data_dir: "Path | None") -> "Settings":

@@ -6,10 +6,11 @@ That a tenant has no more users than its plan allows takes the sight of them all
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Annotated, Any, ClassVar, assert_never
+from uuid import UUID
 
 from msgspec import UNSET, Meta, UnsetType, field
 
-from domain.kernel import AlreadyExists, Claim, Command, NotFound, Reference, changes, given
+from domain.kernel import AlreadyExists, Claim, Command, Invalid, NotFound, Reference, changes, given
 from domain.neighbours import Neighbours
 from domain.permissions import ViewersSee
 from domain.tenants.events import (
@@ -32,6 +33,8 @@ Subdomain = Annotated[
         examples=["acme"],
     ),
 ]
+_RESERVED = frozenset({"platform"})
+"""The platform's own log goes by this name."""
 Limit = Annotated[int, Meta(ge=1, le=10_000_000)]
 SettingName = Annotated[str, Meta(max_length=100, pattern=r"^[a-z][a-z0-9_.]*$(?!\n)")]
 Settings = Annotated[Mapping[SettingName, Setting], Meta(max_length=200)]
@@ -136,6 +139,8 @@ def _by_operator(command: EditOwnTenant) -> EditTenant:
 def _settled(command: RegisterTenant | EditTenant, settings: Mapping[str, Setting]) -> dict[str, Any]:
     """The fields that a command sets, checked; `settings` that it doesn't name stay."""
     fields = given(command)
+    if isinstance(command.subdomain, str):
+        _check_subdomain(command.subdomain)
     if isinstance(command.billing_email, str):
         check_email(command.billing_email, "/billing_email")
     if isinstance(command.time_zone, str):
@@ -144,3 +149,13 @@ def _settled(command: RegisterTenant | EditTenant, settings: Mapping[str, Settin
         merged = {**settings, **fields["settings"]}
         fields["settings"] = {name: value for name, value in merged.items() if value is not None}
     return fields
+
+
+def _check_subdomain(name: str) -> None:
+    """Refuses what already means something else where a tenant is named: the platform itself, and any tenant's id."""
+    try:
+        UUID(name)
+    except ValueError:
+        if name not in _RESERVED:
+            return
+    raise Invalid("This name stands for something else: choose another one.", field="/subdomain")

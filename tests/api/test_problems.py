@@ -188,3 +188,12 @@ def test_every_answer_forbids_what_no_answer_needs(acme, client):
     for answer in (client.get("/live"), client.get("/nothing"), acme.admin.get("/accounts")):
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["cache-control"] == "no-store"
+
+
+def test_head_answers_what_get_does_without_its_body(acme):
+    for path in ("/live", f"{API}/accounts", "/api/docs"):
+        shown = acme.admin.ask("GET", path) if path.startswith("/api") else acme.client.get(path)
+        headers = {"Authorization": f"Bearer {acme.admin.token}"}
+        answer = acme.client.head(path, headers=headers)
+        assert (answer.status_code, answer.content) == (200, b"")
+        assert answer.headers["content-type"] == shown.headers["content-type"]

@@ -78,3 +78,9 @@ def test_a_deactivated_tenant_can_still_be_edited_by_the_operator():
 
 def test_the_subdomain_is_claimed():
     assert claims(fold(ENTITIES["tenant"], ACME)) == {Claim("tenant.subdomain", "acme")}
+
+
+@pytest.mark.parametrize("name", ["platform", "01920000-0000-7000-8000-000000000001", "0" * 32])
+def test_a_subdomain_is_no_name_that_means_something_else(name):
+    given().when(RegisterTenant(name="A", subdomain=name)).then_refused(Invalid, "/subdomain")
+    given(ACME).when(EditTenant(subdomain=name)).then_refused(Invalid, "/subdomain")

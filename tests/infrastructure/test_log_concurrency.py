@@ -6,6 +6,7 @@ import os
 import random
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from threading import Thread
 from uuid import UUID, uuid4
 
@@ -243,6 +244,8 @@ def test_an_append_whose_answer_was_lost_is_not_stored_twice_and_not_reported_as
 def test_an_append_over_connections_that_the_server_has_ended_is_tried_again(store, database, tenant, urls):
     stream = a_stream()
     store.append(tenant, append(change(stream)))
+    with ThreadPoolExecutor(8) as threads:  # so that as many connections idle in the pool
+        list(threads.map(lambda _: database.read(tenant, "SELECT pg_sleep(0.2)"), range(8)))
     with psycopg.connect(urls.superuser, autocommit=True) as superuser:
         superuser.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"

@@ -162,8 +162,8 @@ def test_every_table_with_a_tenant_is_under_forced_row_level_security_and_keyed_
     assert foreign == []
 
 
-def test_no_function_runs_with_its_owners_rights_and_no_view_reads_with_them(urls):
-    with psycopg.connect(urls.superuser) as connection:
+def test_no_function_runs_with_its_owners_rights_and_no_view_reads_with_them(fresh_urls):
+    with psycopg.connect(fresh_urls.superuser) as connection:
         definers = connection.execute(
             "SELECT p.oid::regprocedure::text FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
             " WHERE n.nspname IN ('public', 'keys') AND p.prosecdef"
@@ -178,8 +178,8 @@ def test_no_function_runs_with_its_owners_rights_and_no_view_reads_with_them(url
     assert views == []
 
 
-def test_every_policy_is_bound_to_a_role_and_to_the_tenant_of_the_transaction(urls):
-    with psycopg.connect(urls.superuser) as connection:
+def test_every_policy_is_bound_to_a_role_and_to_the_tenant_of_the_transaction(fresh_urls):
+    with psycopg.connect(fresh_urls.superuser) as connection:
         policies = connection.execute(
             "SELECT tablename, policyname, roles::text[], cmd, qual, with_check FROM pg_policies"
         ).fetchall()
@@ -196,8 +196,8 @@ def test_every_policy_is_bound_to_a_role_and_to_the_tenant_of_the_transaction(ur
             assert (roles, command, reads, writes) == (["clientforge_app"], "ALL", bound, bound), (table, name)
 
 
-def test_the_application_holds_no_right_beyond_its_work(urls):
-    with psycopg.connect(urls.superuser) as connection:
+def test_the_application_holds_no_right_beyond_its_work(fresh_urls):
+    with psycopg.connect(fresh_urls.superuser) as connection:
         grants = connection.execute(
             "SELECT table_schema, table_name, grantee, privilege_type FROM information_schema.role_table_grants"
             " WHERE table_schema IN ('public', 'keys') AND grantee <> 'clientforge_owner'"

@@ -84,8 +84,10 @@ def test_no_personal_data_is_in_a_timeline(here):
         ContactEdited(personal=ContactPersonal(first_name="Augusta", last_name="King")),
     )
     last, first = happenings(here, "contact", contact)
-    assert [(each.field, each.before, each.after) for each in last.changed] == [("personal", None, None)]
-    assert [each.field for each in first.changed] == ["personal", "department"]
+    assert [(each.field, each.before, each.after, each.hidden) for each in last.changed] == [
+        (name, None, None, True) for name in ("first_name", "last_name", "emails")
+    ]
+    assert [each.field for each in first.changed] == ["first_name", "last_name", "emails", "department"]
     stored = repr([here.rows()[table] for table in ("timelines", "timeline_events")])
     for name in ("Ada", "Lovelace", "Augusta", "King", "a@b.c"):
         assert name not in stored
