@@ -116,7 +116,11 @@ def test_a_key_expires(startup, make):
         ("DELETE", f"/auth/api-keys/{NOBODY}", None),
         ("GET", "/auth/sessions", None),
         ("POST", "/auth/logout", None),
-        ("POST", "/auth/change-password", {"old_password": "no key may try this one", "new_password": "nor may it choose this one"}),
+        (
+            "POST",
+            "/auth/change-password",
+            {"old_password": "no key may try this one", "new_password": "nor may it choose this one"},
+        ),
         ("GET", "/auth/browser", None),
     ],
 )
