@@ -23,8 +23,8 @@ def here(tmp_path) -> Path:
 
 @pytest.fixture
 def acme(run):
-    """A tenant."""
-    done(run("tenant", "create", "Acme", "--subdomain", "acme"))
+    """A tenant with room for all that comes."""
+    done(run("tenant", "create", "Acme", "--subdomain", "acme", "--max-users", "0"))
 
 
 def events_of(built, name: str = "acme") -> list[tuple[str, str]]:
