@@ -63,7 +63,11 @@ class _Stopped(BaseException):
 def _stopped_by_signals() -> Iterator[None]:
     """Turns the first signal to stop into the end of what runs; further ones are ignored, for stopping goes on."""
 
+    stopping = False
+
     def stop(*_: object) -> None:
+        nonlocal stopping
+        stopping = True
         for number in caught:
             signal.signal(number, signal.SIG_IGN)
         raise _Stopped
@@ -74,7 +78,10 @@ def _stopped_by_signals() -> Iterator[None]:
         signal.signal(number, stop)
     try:
         yield
-    except _Stopped:
+    except (_Stopped, Exception):
+        # What a signal cuts short may fail on its way out, a migration's connection for one: that is no failure.
+        if not stopping:
+            raise
         print("Stopped.", flush=True)
 
 

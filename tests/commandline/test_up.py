@@ -193,11 +193,12 @@ def test_in_production_nobody_gets_the_published_password(place, ups):
     assert "main: 1 events, intact" in done(up.run("events", "verify"))
 
 
-def test_stopping_during_the_start_leaves_nothing_behind(place, ups):
+@pytest.mark.parametrize("seconds", [0.1, 0.6, 1])
+def test_stopping_during_the_start_leaves_nothing_behind(place, ups, seconds):
     ups.append(up := Up(place, "--port", "0"))
     while "Starting ClientForge" not in up.printed:
         time.sleep(0.01)
-    time.sleep(1)
+    time.sleep(seconds)
     assert up.end() == 0
     assert "Stopped." in up.printed
 
