@@ -128,10 +128,10 @@ def test_while_a_projection_is_parked_its_queries_say_that_they_are_stale_and_al
         assert [answer.status_code for answer in answers] == [200, 200]
         assert missing.status_code == 404
         assert [hit["id"] for hit in system.get("/search", q="poison")["items"]] == [poison]
-        # Whose records one sees, the audit trail asks the lists: it has the entry, and says that the lists are behind.
+        # Whose records one sees, these ask the lists: they have what happened, and say that the lists are behind.
         told = system.client.get("/api/v1/audit", params={"entity": "deal", "id": poison})
         assert len(told.json()["items"]) == 1
-        assert len(system.get(f"/deals/{poison}/timeline")["items"]) == 1
+        assert len(system.client.get(f"/api/v1/deals/{poison}/timeline").json()["items"]) == 1
         system.get("/accounts")
     again = system.run("projections", "retry", "deals", "--tenant", TENANT)
     assert again.returncode == 0, again.stderr
