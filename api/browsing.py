@@ -7,6 +7,7 @@ header that other sites can't set; the log-in itself takes JSON alone, which oth
 from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
+from uuid import UUID
 
 from msgspec import Struct
 
@@ -21,6 +22,7 @@ from infrastructure.tokens import ACCESS_LIFETIME, AccessTokens, Claims
 
 COOKIE = "clientforge"
 CSRF_TOKEN = "X-CSRF-Token"  # noqa: S105
+_SECONDS = int(ACCESS_LIFETIME.total_seconds())
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -50,13 +52,13 @@ def start(call: Call[LogIn, Any]) -> Reply:
     """Logs a browser in. Raises WrongCredentials."""
     tokens = log_in(call)
     claims = call.services.access_tokens.read(tokens.access_token)
-    return _reply(call, claims, tokens.access_token)
+    cookie = _set_cookie(call, tokens.access_token, _SECONDS)
+    return Reply(body=_session(call, claims.session), headers={"Set-Cookie": cookie})
 
 
 def present(call: Call[None, Any]) -> BrowserSession:
     """The session that the browser is in."""
-    token = call.services.csrf.of(str(call.principal.session))
-    return BrowserSession(csrf_token=token, expires_in=int(ACCESS_LIFETIME.total_seconds()))
+    return _session(call, call.principal.session)
 
 
 def end(call: Call[None, Any]) -> Reply:
@@ -65,10 +67,8 @@ def end(call: Call[None, Any]) -> Reply:
     return Reply(headers={"Set-Cookie": _set_cookie(call, "", 0)})
 
 
-def _reply(call: Call[Any, Any], claims: Claims, token: str) -> Reply:
-    seconds = int(ACCESS_LIFETIME.total_seconds())
-    body = BrowserSession(csrf_token=call.services.csrf.of(str(claims.session)), expires_in=seconds)
-    return Reply(body=body, headers={"Set-Cookie": _set_cookie(call, token, seconds)})
+def _session(call: Call[Any, Any], session: UUID) -> BrowserSession:
+    return BrowserSession(csrf_token=call.services.csrf.of(str(session)), expires_in=_SECONDS)
 
 
 def _set_cookie(call: Call[Any, Any], value: str, seconds: int) -> str:

@@ -14,7 +14,7 @@ import msgspec
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from api.problems import STATUS, title_of
+from api.problems import FAULTS, STATUS, title_of
 from api.shielding import PAGE_POLICY
 
 _FILES = Path(__file__).parent / "page"
@@ -105,9 +105,7 @@ def _responses(responses: Mapping[str, Any]) -> str:
 def _problems() -> str:
     known = [
         *((kind.code, status, title_of(kind)) for kind, status in STATUS.items()),
-        ("internal_error", 500, "A fault of the server."),
-        ("unavailable", 503, "A store that the request needs can't be reached, or is not ready yet."),
-        ("took_too_long", 504, "A query ran longer than a query may, and was cut off."),
+        *((code, status, title) for code, (status, title) in FAULTS.items()),
     ]
     rows = "".join(
         f'<tr id="{code}"><td>{status}</td><td><code>{code}</code></td><td>{_marked(title)}</td></tr>'

@@ -77,6 +77,13 @@ STATUS: Mapping[type[Refused], int] = {
     refusals.TooManyAtOnce: 429,
 }
 
+FAULTS: Mapping[str, tuple[int, str]] = {
+    "internal_error": (500, "A fault of the server."),
+    "unavailable": (503, "A store that the request needs can't be reached, or is not ready yet."),
+    "took_too_long": (504, "A query ran longer than a query may, and was cut off."),
+}
+"""What is nobody's refusal: the status and title of each code."""
+
 _OF_HTTP: Mapping[int, tuple[type[Refused], str]] = {
     400: (refusals.MalformedJson, "The request can't be understood."),
     404: (refusals.NoSuchRoute, "There is nothing at this address."),
@@ -144,29 +151,14 @@ def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> 
 def on_store_away(request: Request[Any, Any, Any], error: StoreAway | NotPublished) -> Response[bytes]:
     """Answers while something that the request needs is away."""
     _log.warning("%s: %s", type(error).__name__, error, extra={"request": _id_of(request)})
-    problem = Problem(
-        type="/api/docs#unavailable",
-        title="A store that the request needs can't be reached, or is not ready yet.",
-        status=503,
-        code="unavailable",
-        detail="Try again in a moment.",
-        request_id=_id_of(request),
-    )
-    return _response(problem, {"Retry-After": "1"})
+    return _fault(request, "unavailable", "Try again in a moment.", {"Retry-After": "1"})
 
 
 def on_took_too_long(request: Request[Any, Any, Any], error: TookTooLong) -> Response[bytes]:
     """Answers for a query that was cut off. Repeating it would take as long: no Retry-After."""
     _log.warning("%s: %s", type(error).__name__, error, extra={"request": _id_of(request)})
-    problem = Problem(
-        type="/api/docs#took_too_long",
-        title="A query ran longer than a query may, and was cut off.",
-        status=504,
-        code="took_too_long",
-        detail="Ask for less: a narrower filter, fewer kinds of records, a shorter period.",
-        request_id=_id_of(request),
-    )
-    return _response(problem, {})
+    detail = "Ask for less: a narrower filter, fewer kinds of records, a shorter period."
+    return _fault(request, "took_too_long", detail)
 
 
 def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
@@ -174,15 +166,18 @@ def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response
     # Without the error's message: a database quotes values in it.
     frames = "".join(traceback.format_tb(error.__traceback__))
     _log.error("unexpected error: %s\n%s", told(error), frames, extra={"request": _id_of(request)})
+    detail = "Something went wrong on our side. The log tells more under this request's id."
+    return _fault(request, "internal_error", detail)
+
+
+def _fault(
+    request: Request[Any, Any, Any], code: str, detail: str, headers: dict[str, str] | None = None
+) -> Response[bytes]:
+    status, title = FAULTS[code]
     problem = Problem(
-        type="/api/docs#internal_error",
-        title="A fault of the server.",
-        status=500,
-        code="internal_error",
-        detail="Something went wrong on our side. The log tells more under this request's id.",
-        request_id=_id_of(request),
+        type=f"/api/docs#{code}", title=title, status=status, code=code, detail=detail, request_id=_id_of(request)
     )
-    return _response(problem, {})
+    return _response(problem, headers or {})
 
 
 def _id_of(request: Request[Any, Any, Any]) -> str | None:

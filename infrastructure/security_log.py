@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -14,6 +15,8 @@ from domain.security.events import AccessEvent, ApiKeyUsed, LoggedIn, RefreshTok
 from infrastructure.postgres import Database, Transaction
 from infrastructure.sessions import Client, Principal, Reused
 from projections.ports import StoreAway
+
+LimitedEvent = SessionEnded | RequestForbidden | ApiKeyUsed | RefreshTokenReused
 
 EVENTS_PER_HOUR = 60
 
@@ -83,43 +86,34 @@ class SecurityLog:
 
     def session_ended(self, principal: Principal, session: UUID, client: Client) -> None:
         """Notes that a user ended a session of theirs."""
-        with self._database.transaction(principal.tenant) as transaction:
-            missed = self._take(transaction, principal.user, SessionEnded)
-        if missed is not None:
-            self._of(principal, SessionEnded(session=session, missed=missed), client)
+        self._limited(principal, SessionEnded, client, session=session)
 
     def forbidden(self, principal: Principal, operation: str, client: Client) -> None:
         """Notes that a user asked for what they may not do."""
-        with self._database.transaction(principal.tenant) as transaction:
-            missed = self._take(transaction, principal.user, RequestForbidden)
-        if missed is not None:
-            self._of(principal, RequestForbidden(operation=operation, missed=missed), client)
+        self._limited(principal, RequestForbidden, client, operation=operation)
 
     def key_used(self, principal: Principal, client: Client) -> None:
         """Notes that an API key was used."""
-        with self._database.transaction(principal.tenant) as transaction:
-            missed = self._take(transaction, principal.user, ApiKeyUsed)
-        if missed is not None:
-            self._of(principal, ApiKeyUsed(key=principal.session, missed=missed), client)
-
-    def told_by(self, principal: Principal, event: AccessEvent, client: Client) -> None:
-        """Notes what a user did to their own access."""
-        self._of(principal, event, client)
+        self._limited(principal, ApiKeyUsed, client, key=principal.session)
 
     def reused(self, reused: Reused, client: Client) -> None:
         """Notes that a used refresh token came back. Its session is gone, so this happens to it once."""
-        with self._database.transaction(reused.tenant) as transaction:
-            missed = self._take(transaction, reused.user, RefreshTokenReused)
-        if missed is not None:
-            event = RefreshTokenReused(session=reused.session, missed=missed)
-            self.note(reused.tenant, reused.user, (event,), stream_name("user", reused.user), client)
+        self._limited(reused, RefreshTokenReused, client, session=reused.session)
+
+    def told_by(self, who: Principal | Reused, event: AccessEvent, client: Client) -> None:
+        """Notes what a user did to their own access."""
+        self.note(who.tenant, who.user, (event,), stream_name("user", who.user), client)
 
     def close(self) -> None:
         """Waits until everything is noted."""
         self._thread.shutdown()
 
-    def _of(self, principal: Principal, event: AccessEvent, client: Client) -> None:
-        self.note(principal.tenant, principal.user, (event,), stream_name("user", principal.user), client)
+    def _limited(self, who: Principal | Reused, kind: type[LimitedEvent], client: Client, **told: Any) -> None:
+        """Notes an event of this kind, unless the user's hour has had its number."""
+        with self._database.transaction(who.tenant) as transaction:
+            missed = self._take(transaction, who.user, kind)
+        if missed is not None:
+            self.told_by(who, kind(missed=missed, **told), client)
 
     def _note_alone(self, tenant: UUID, user: UUID, events: Sequence[AccessEvent], client: Client) -> None:
         try:
