@@ -2,7 +2,7 @@
 
 from api.operations import Operation
 from api.records import Records
-from application.handling import TooDeep
+from application.neighbourhood import TooDeep
 from domain.accounts.commands import ArchiveAccount, AssignAccount, CreateAccount, EditAccount, RestoreAccount
 from domain.kernel import HierarchyCycle
 from projections.accounts.directory import ACCOUNTS, AccountRow

@@ -15,6 +15,7 @@ import domain.deals.commands as deals
 import domain.pipelines.commands as pipelines
 from api import refusals
 from application import handling
+from application.neighbourhood import TooDeep
 from domain import kernel
 from domain.identity import staff
 from domain.kernel import Refused
@@ -62,7 +63,7 @@ STATUS: Mapping[type[Refused], int] = {
     kernel.UnknownReference: 422,
     kernel.ReferenceArchived: 422,
     kernel.HierarchyCycle: 422,
-    handling.TooDeep: 422,
+    TooDeep: 422,
     contacts.EmailOrPhoneRequired: 422,
     deals.LostReasonRequired: 422,
     deals.DealValueRequired: 422,

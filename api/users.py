@@ -9,7 +9,8 @@ from msgspec import Struct, structs
 from api.commands import carried_out
 from api.operations import Call, Operation, Reply
 from api.records import Records
-from application.handling import Outcome, TooDeep
+from application.handling import Outcome
+from application.neighbourhood import TooDeep
 from domain.identity.commands import ActivateUser, ChangeUserRole, CreateUser, DeactivateUser, EditUser
 from domain.identity.staff import LastAdmin, TooManyUsers
 from domain.kernel import HierarchyCycle, NotFound, PersonalDataErased

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID, uuid4
 
 from application.catalogue import ENTITIES
-from application.handling import present
+from application.neighbourhood import present
 from application.platform import PLATFORM
 from application.ports import EventStore
 from application.recording import stream_name, stream_subject

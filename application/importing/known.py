@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from application.catalogue import ENTITIES
-from application.handling import Present, present
+from application.neighbourhood import Present, present
 from application.platform import user_limit
 from application.ports import EventStore, PrincipalChange, StreamChange
 from application.recording import Metadata, Recorded, stream_subject

@@ -9,11 +9,12 @@ from uuid import UUID
 from msgspec import structs
 
 from application.catalogue import ENTITIES
-from application.handling import decided, present
+from application.handling import decided
 from application.importing.kinds import Circumstances
 from application.importing.mapping import PipelineMap, StageMap
 from application.importing.problems import MapRefused
 from application.importing.results import Job
+from application.neighbourhood import present
 from application.ports import Append, Conflict
 from application.recording import Metadata, stream_name, stream_subject
 from domain.kernel import Claim, Command, Refused

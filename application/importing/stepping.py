@@ -8,10 +8,11 @@ from uuid import UUID
 from msgspec import Struct
 
 from application.catalogue import ENTITIES
-from application.handling import Decision, Present, decided, neighbourhood, taken
+from application.handling import Decision, decided, taken
 from application.importing.kinds import Step
 from application.importing.known import Known
 from application.importing.problems import Note
+from application.neighbourhood import Present, neighbourhood
 from application.ports import ClaimConflict, EventStore, Guard
 from domain.kernel import Event
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from uuid_utils.compat import uuid7
 
 from application.catalogue import ENTITIES
-from application.handling import Handler, Sender, present
+from application.handling import Handler, Sender
 from application.importing.catalogue import KINDS
 from application.importing.mapping import read_map
 from application.importing.planning import plan
@@ -19,6 +19,7 @@ from application.importing.problems import Note, Problem
 from application.importing.reading import CsvFile
 from application.importing.results import Fate, Job
 from application.importing.running import Import, Sink
+from application.neighbourhood import present
 from application.ports import EventStore
 from application.recording import Recorded, stream_name
 from application.tenancy import OPERATOR
