@@ -1,5 +1,6 @@
 """Users, contacts and products out of a file; who they are is never stored in the clear."""
 
+import re
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -88,10 +89,14 @@ def test_an_id_that_is_a_name_or_an_address_is_not_stored_in_the_clear(office, d
     assert len(office.records("contact")) == 1
     tables = ("events", "claims", "import_sources")
     stored = [database.read(office.tenant, f"SELECT * FROM {name} WHERE tenant_id = %(tenant)s") for name in tables]
-    text = " ".join(_text(value) for rows in stored for row in rows for value in row.values())
+    text = _RANDOM.sub("", " ".join(_text(value) for rows in stored for row in rows for value in row.values()))
     for name in ("Mei-Mei", "Johns", "Marxen", "Snelling", "Byron", "ada@example.com", "7946", "London", "Paris"):
         assert name not in text
     assert "Central" in text, "what is not personal is there"
+
+
+_RANDOM = re.compile(r"\b(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b")
+"""Keyed hashes and ids: among so many digits any four stand somewhere, once in some hundred runs."""
 
 
 def _text(value: object) -> str:
