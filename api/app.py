@@ -40,20 +40,23 @@ from application.handling import Handler
 from domain.kernel import Refused
 from infrastructure.api_keys import ApiKeys
 from infrastructure.bootstrap import Application, build
+from infrastructure.counted import counted
 from infrastructure.credentials import Credentials
-from infrastructure.gauges import ProjectionGauges, QueueGauges
+from infrastructure.gauges import ProjectionGauges, QueueGauges, StoreGauges
 from infrastructure.lockouts import Lockouts
 from infrastructure.monitor import Monitor
 from infrastructure.passwords import Passwords
 from infrastructure.postgres import Database
-from infrastructure.queue_health import Queue
+from infrastructure.pulse import Pulse
+from infrastructure.queue_health import Queues
 from infrastructure.rate_limits import RateLimits
 from infrastructure.security_log import SecurityLog
 from infrastructure.sessions import Sessions
 from infrastructure.settings import Settings
 from infrastructure.signing import Signer
-from infrastructure.telemetry import Telemetry, counted
+from infrastructure.telemetry import Telemetry
 from infrastructure.tokens import AccessTokens
+from infrastructure.upkeep import Upkeep
 from projections.catalogue import groups
 from projections.freshness import Freshness
 from projections.ports import NotPublished, StoreAway, TookTooLong
@@ -71,18 +74,20 @@ OPERATIONS: Sequence[Operation] = tuple(chain.from_iterable(each.OPERATIONS for 
 
 def load(settings: Settings) -> Litestar:
     """The API of a process of its own."""
-    application = build(settings, query_seconds=settings.query_seconds)
+    application = build(settings, query_seconds=settings.query_seconds, telemetry=Telemetry())
     return create(application, on_close=application.close)
 
 
 def create(application: Application, *, on_close: Callable[[], None] = lambda: None) -> Litestar:
     """The API over an application, which stays the caller's unless `on_close` closes it."""
     services = _services(application)
-    gauges, close_gauges = _gauges(application)
+    gauges, close_gauges = _gauges(application, services)
+    pulse = Pulse(services.telemetry, "api", [application.database])
 
     def close() -> None:
         services.shut_down()
         services.security.close()
+        pulse.close()
         close_gauges()
         on_close()
 
@@ -111,11 +116,17 @@ def create(application: Application, *, on_close: Callable[[], None] = lambda: N
 
 
 def _services(application: Application) -> Services:
-    settings, database, telemetry = application.settings, application.database, Telemetry()
+    settings, database, telemetry = application.settings, application.database, application.telemetry or Telemetry()
     store = counted(application.store, telemetry)
     access_tokens = _access_tokens(settings)
     sessions = Sessions(database, access_tokens, grace=timedelta(seconds=settings.refresh_grace_seconds))
-    security = SecurityLog(database, store, application.announcements, per_hour=settings.security_events_per_hour)
+    security = SecurityLog(
+        database,
+        store,
+        application.announcements,
+        per_hour=settings.security_events_per_hour,
+        on_noted=lambda type: telemetry.security_events.labels(type).inc(),
+    )
     lockouts = Lockouts(failures=settings.log_in_failures, window=timedelta(seconds=settings.lockout_seconds))
     return Services(
         settings=settings,
@@ -161,12 +172,18 @@ def _access_tokens(settings: Settings) -> AccessTokens:
     return AccessTokens(settings.jwt_secret.get_secret_value(), previous.get_secret_value() if previous else None)
 
 
-def _gauges(application: Application) -> tuple[list[Collector], Callable[[], None]]:
+def _gauges(application: Application, services: Services) -> tuple[list[Collector], Callable[[], None]]:
     """What /metrics reads when it is asked, and how to close it. Without the monitor's role there are no lags."""
-    settings = application.settings
-    queue: Collector = QueueGauges(Queue(application.redis, prefix=settings.redis_prefix))
+    settings, client = application.settings, application.redis
+    stores = StoreGauges(services.dependencies)
+    queues = QueueGauges(Queues(client, prefix=settings.redis_prefix), Upkeep(client, prefix=settings.redis_prefix))
     if settings.database_monitor_url is None:
-        return [queue], lambda: None
+        return [queues, stores], stores.close
     named = groups(application.database, application.search, application.trail)
     monitor = Monitor(Database(settings.database_monitor_url.get_secret_value(), connections=1), named)
-    return [ProjectionGauges(monitor), queue], monitor.close
+
+    def close() -> None:
+        stores.close()
+        monitor.close()
+
+    return [ProjectionGauges(monitor), queues, stores], close

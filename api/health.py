@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
-from litestar import Response, get
+from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 from msgspec import Struct
 from prometheus_client import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
+from api.scraping import check_may_scrape
 from api.services import Services
 
 NEEDED = frozenset({"postgresql"})
@@ -50,7 +51,8 @@ def routes(services: Services, gauges: Sequence[Collector]) -> list[HTTPRouteHan
         return _json(readiness, 503 if readiness.status == "unavailable" else 200)
 
     @get("/metrics", include_in_schema=False)
-    async def metrics() -> Response[bytes]:
+    async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
+        check_may_scrape(services.settings, request.headers.get("authorization"))
         loop = asyncio.get_running_loop()
         text = await loop.run_in_executor(services.probe_threads, services.telemetry.exposition, gauges)
         return Response(text, media_type=CONTENT_TYPE_LATEST)

@@ -6,12 +6,14 @@ import time
 from typing import Any
 
 from api.redacting import redacted
+from infrastructure.log_context import present
 
 
 class JsonLines(logging.Formatter):
-    """A log line as a JSON object: time, level, logger, message, and what the caller added."""
+    """A log line as a JSON object: time, level, logger, message, the ids of what is at work, and what the caller
+    added."""
 
-    ADDED = ("request", "method", "route", "status", "ms")
+    ADDED = ("method", "route", "status", "ms", "tenant", "group", "after", "until", "failed")
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, without its line feed."""
@@ -20,6 +22,7 @@ class JsonLines(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": redacted(record.getMessage()),
+            **present(),
             **{name: getattr(record, name) for name in self.ADDED if hasattr(record, name)},
         }
         if record.exc_info:

@@ -10,6 +10,7 @@ from uuid_utils.compat import uuid7
 
 from api.headers import REQUEST_ID, STALE, request_id
 from api.shielding import shielded
+from infrastructure.log_context import about
 from infrastructure.telemetry import Telemetry
 
 access_log = logging.getLogger("clientforge.access")
@@ -33,6 +34,7 @@ class Observing:
         started = time.perf_counter()
         given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
         id = request_id(given.decode("latin-1")) or str(uuid7())
+        correlation = scope["state"]["correlation"] = uuid7()
         scope["state"]["request_id"] = id
         status = 500
 
@@ -51,12 +53,13 @@ class Observing:
                 message["body"] = b""
             await send(message)
 
-        try:
-            await self._inner(scope, receive, send_with_headers)
-        finally:
-            self._note(scope, id, status, time.perf_counter() - started)
+        with about(request=id, correlation=correlation):
+            try:
+                await self._inner(scope, receive, send_with_headers)
+            finally:
+                self._note(scope, status, time.perf_counter() - started)
 
-    def _note(self, scope: Any, id: str, status: int, seconds: float) -> None:
+    def _note(self, scope: Any, status: int, seconds: float) -> None:
         route, method = scope.get("path_template") or "(none)", scope["method"]
         method = method if method in ("GET", "POST", "PATCH", "PUT", "DELETE", "HEAD", "OPTIONS") else "(other)"
         self._telemetry.requests.labels(method, route, str(status)).inc()
@@ -64,11 +67,5 @@ class Observing:
         if access_log.isEnabledFor(logging.INFO):
             access_log.info(
                 "request",
-                extra={
-                    "request": id,
-                    "method": method,
-                    "route": route,
-                    "status": status,
-                    "ms": round(seconds * 1000, 2),
-                },
+                extra={"method": method, "route": route, "status": status, "ms": round(seconds * 1000, 2)},
             )

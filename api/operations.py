@@ -6,7 +6,6 @@ from typing import Any, Generic, Literal, TypeVar
 from uuid import UUID
 
 from msgspec import Struct
-from uuid_utils.compat import uuid7
 
 from api.services import Services
 from application.handling import Sender
@@ -120,7 +119,7 @@ class Call(Generic[B, Q]):
             tenant=self.principal.tenant,
             actor=f"user-{self.principal.user}",
             permissions=self.principal.permissions,
-            correlation=uuid7(),
+            correlation=self.received.correlation,
             request=self.received.request_id,
             address=self.received.address,
             sights=self._sights,
@@ -136,6 +135,7 @@ class Received(Struct, frozen=True, kw_only=True):
     raw: bytes
     host: str
     request_id: str | None
+    correlation: UUID
     address: str | None
     if_match: int | None
     idempotency_key: str | None

@@ -1,6 +1,7 @@
 """From a request to an operation, and back with its answer: authenticate, wait, decode, one call, encode."""
 
 import asyncio
+from contextvars import copy_context
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -16,9 +17,11 @@ from api.operations import Call, Operation, Received, Reply
 from api.refusals import TooSlow
 from api.services import Services
 from application.handling import Forbidden
+from application.recording import stream_name
 from application.sights import Sights
 from application.tenancy import TenantProfile
 from domain.kernel import NotFound
+from infrastructure.log_context import note
 from infrastructure.sessions import Principal
 from infrastructure.teams import team
 from infrastructure.tokens import Claims, RevokedToken
@@ -38,7 +41,8 @@ def route(services: Services, operation: Operation, prefix: str) -> HTTPRouteHan
             request.scope["state"]["stale"] = True
             services.telemetry.stale_reads.labels(request.scope["path_template"]).inc()
         threads = services.password_threads if operation.hashes else services.threads
-        work = partial(_answered, services, operation, claims, received)
+        # In this request's context, so that what its threads log carries its ids.
+        work = partial(copy_context().run, _answered, services, operation, claims, received)
         if operation.long and claims is not None:
             running = services.long_operations.submit(threads, claims.tenant, work)
         else:
@@ -83,6 +87,7 @@ async def _received(
         raw=raw,
         host=request.headers.get("host", ""),
         request_id=request.scope["state"].get("request_id"),
+        correlation=request.scope["state"]["correlation"],
         address=address,
         if_match=if_match(request.headers) if operation.commands and not operation.creates else None,
         idempotency_key=idempotency_key(request.headers) if operation.method == "POST" else None,
@@ -150,6 +155,7 @@ def _authenticated(
     if claims is None:
         return None, None
     bearer = _bearer(services, claims, received)
+    note(tenant=bearer.tenant, actor=stream_name("user", bearer.user))
     try:
         profile = services.profiles.of(claims.tenant)
     except NotFound:

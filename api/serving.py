@@ -5,9 +5,7 @@ import multiprocessing
 import os
 import signal
 import sys
-import tempfile
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from granian.constants import HTTPModes, Interfaces
@@ -16,6 +14,7 @@ from granian.log import LogLevels
 from granian.server import Server
 
 from api.logs import logging_as_json
+from infrastructure.scrape_port import counting, scraped
 from infrastructure.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,10 +24,10 @@ _PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of <linux/prctl.h>
 
 
 def run(settings: Settings) -> None:
-    """Serves until a signal ends it. What the processes count is in a directory of its own, which goes with them."""
+    """Serves until a signal ends it."""
     # The workers make their own pools and threads: nothing of this process may be copied into them.
     multiprocessing.set_start_method("spawn", force=True)
-    with tempfile.TemporaryDirectory(prefix="clientforge-metrics-") as counts:
+    with counting(), scraped(settings):
         server = Server(
             "api.app:load",
             address=settings.host,
@@ -44,13 +43,12 @@ def run(settings: Settings) -> None:
             log_dictconfig=logging_as_json(settings.log_level),
             process_name=None,
         )
-        server.serve(target_loader=partial(_load, settings, Path(counts), os.getpid()), wrap_loader=False)
+        server.serve(target_loader=partial(_load, settings, os.getpid()), wrap_loader=False)
 
 
-def _load(settings: Settings, counts: Path, parent: int) -> "Litestar":
+def _load(settings: Settings, parent: int) -> "Litestar":
     """The API of a worker."""
     _end_with(parent)
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(counts)
     from api.app import load  # noqa: PLC0415 - the counters look for their directory when they are imported
 
     return load(settings)

@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
-from uuid_utils.compat import uuid7
 
 from api.headers import etag
 from api.operations import Call, Operation, Reply
@@ -56,7 +55,7 @@ def edit(call: Call[EditOwnTenant, Any]) -> Reply:
         tenant=PLATFORM,
         actor=f"user-{call.principal.user}",
         permissions=call.principal.permissions & {EditOwnTenant.PERMISSION},
-        correlation=uuid7(),
+        correlation=sent.correlation,
         request=sent.request_id,
     )
     call.services.handler.handle(sender, "tenant", tenant, call.body, if_match=sent.if_match)

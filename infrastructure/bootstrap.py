@@ -1,8 +1,11 @@
 """The only composition root: settings in, a working application out."""
 
+import logging
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, TypeVar
 
 import redis
 from dramatiq.brokers.redis import RedisBroker
@@ -21,14 +24,23 @@ from infrastructure.redis import LastPositions, connect, connect_briefly
 from infrastructure.settings import Settings
 from infrastructure.wakeups import WakeUps
 from projections.catalogue import groups
-from projections.engine import Engine
+from projections.engine import Engine, Projected
 from projections.ports import AuditTrail, SearchIndex
 from projections.setbacks import Pace, Parked
+
+if TYPE_CHECKING:
+    from infrastructure.telemetry import Telemetry
+
+S = TypeVar("S")
+_log = logging.getLogger("clientforge.projecting")
 
 
 @dataclass
 class Application:
-    """All parts of one process, put together. Parts that only some processes need are made when first used."""
+    """All parts of one process, put together. Parts that only some processes need are made when first used.
+
+    `telemetry` is None in commands, which nobody scrapes.
+    """
 
     settings: Settings
     database: Database
@@ -38,10 +50,14 @@ class Application:
     positions: LastPositions
     handler: Handler
     tenancy: Tenancy
+    telemetry: "Telemetry | None" = None
 
     @cached_property
     def search(self) -> SearchIndex:
         """The search index. Its client is loaded for who uses it: that takes as long as many a command."""
+        return self._timed(self._search(), "search")
+
+    def _search(self) -> SearchIndex:
         if self.settings.elasticsearch_url is None:
             return PostgresIndex(self.database)
         from infrastructure.elasticsearch import ElasticsearchIndex  # noqa: PLC0415
@@ -52,6 +68,9 @@ class Application:
     @cached_property
     def trail(self) -> AuditTrail:
         """The audit trail, whose client is loaded likewise."""
+        return self._timed(self._trail(), "audit")
+
+    def _trail(self) -> AuditTrail:
         if self.settings.mongodb_url is None:
             return PostgresTrail(self.database)
         from infrastructure.mongo import MongoTrail  # noqa: PLC0415
@@ -62,11 +81,12 @@ class Application:
     def engine(self) -> Engine:
         """The projection engine, with a pool of its own."""
         return Engine(
-            _database(self.settings),
+            _database(self.settings, telemetry=self.telemetry),
             self.store,
             groups(self.database, self.search, self.trail),
             is_away=is_passing,
             on_parked=self._dead_letter,
+            on_fed=self._fed,
             pace=Pace(
                 batch=self.settings.projection_batch,
                 retry_base=self.settings.retry_base_seconds,
@@ -80,6 +100,10 @@ class Application:
         client = connect(self.settings.redis_url.get_secret_value())
         broker = open_broker(client, retry_base=self.settings.retry_base_seconds, prefix=self.settings.redis_prefix)
         declare(broker, self.engine, self.announcements)
+        if self.telemetry is not None:
+            from infrastructure.message_telemetry import MessageTelemetry  # noqa: PLC0415
+
+            broker.add_middleware(MessageTelemetry(self.telemetry))
         return broker
 
     def close(self) -> None:
@@ -100,14 +124,28 @@ class Application:
         with suppress(redis.RedisError):
             self.announcements.parked(parked.tenant, parked.projection, parked.position, parked.error)
 
+    def _fed(self, fed: Projected) -> None:
+        _log.info("projected", extra=fed.told())
+        if self.telemetry is not None:
+            self.telemetry.fed(fed)
 
-def build(settings: Settings, *, query_seconds: float | None = None) -> Application:
+    def _timed(self, store: S, name: str) -> S:
+        if self.telemetry is None:
+            return store
+        from infrastructure.counted import timed  # noqa: PLC0415
+
+        return timed(store, name, self.telemetry)
+
+
+def build(
+    settings: Settings, *, query_seconds: float | None = None, telemetry: "Telemetry | None" = None
+) -> Application:
     """Puts an application together. `query_seconds` is how long its queries may run: rebuilds and imports have all
     the time that they need. Raises UnsafeRole for a database role that row-level security doesn't bind."""
-    database = _database(settings, query_seconds)
+    database = _database(settings, query_seconds, telemetry)
     database.refuse_unsafe_role()
     store = PostgresEventStore(database, KeyRing(database, Wrapping(settings.master_key_bytes)), Mapper(EVENT_TYPES))
-    client = connect_briefly(settings.redis_url.get_secret_value())
+    client = connect_briefly(settings.redis_url.get_secret_value(), _told(telemetry, "redis"))
     announcements = WakeUps(client, prefix=settings.redis_prefix)
     handler = Handler(store, announcements)
     return Application(
@@ -119,13 +157,19 @@ def build(settings: Settings, *, query_seconds: float | None = None) -> Applicat
         positions=LastPositions(client, settings.redis_prefix),
         handler=handler,
         tenancy=Tenancy(store, handler),
+        telemetry=telemetry,
     )
 
 
-def _database(settings: Settings, query_seconds: float | None = None) -> Database:
+def _database(settings: Settings, query_seconds: float | None = None, telemetry: "Telemetry | None" = None) -> Database:
     return Database(
         settings.database_url.get_secret_value(),
         connections=settings.database_connections,
         prepare_threshold=settings.database_prepare_threshold,
         query_seconds=query_seconds,
+        on_asked=_told(telemetry, "postgresql"),
     )
+
+
+def _told(telemetry: "Telemetry | None", store: str) -> Callable[[float, bool], object] | None:
+    return None if telemetry is None else partial(telemetry.asked, store)

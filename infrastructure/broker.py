@@ -1,16 +1,20 @@
 """Dramatiq on Redis: the broker, and the two actors that the projectors consist of."""
 
 import logging
+import threading
+from typing import Any
 from uuid import UUID
 
 import dramatiq
 import redis
+from dramatiq import Broker, MessageProxy, Middleware
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import Retries
 
 from infrastructure.lanes import Lanes
+from infrastructure.log_context import CARRIED, about
 from infrastructure.redis import PREFIX
-from infrastructure.wakeups import PARKED, PROJECT, QUEUE, WakeUps
+from infrastructure.wakeups import PARKED, PROJECT, QUEUE, SENDER, WakeUps
 from projections.engine import Engine
 from projections.failures import LONGEST_DELAY, told
 from projections.ports import StoreAway
@@ -26,6 +30,23 @@ class ProjectingFailed(Exception):
     """An error that no projection answers for; without the original's message, which may quote personal data."""
 
 
+class SendersContext(Middleware):
+    """Has the log lines of a message carry the ids of the request that sent it."""
+
+    def __init__(self) -> None:
+        self._of_thread = threading.local()
+
+    def before_process_message(self, broker: Broker, message: MessageProxy) -> None:
+        """Takes up the sender's ids."""
+        sender = message.options.get(SENDER) or {}
+        self._of_thread.about = about(**{name: sender.get(name) for name in CARRIED})
+        self._of_thread.about.__enter__()
+
+    def after_process_message(self, broker: Broker, message: MessageProxy, **_: Any) -> None:
+        """Lays them down."""
+        self._of_thread.about.__exit__(None, None, None)
+
+
 def open_broker(client: redis.Redis, *, retry_base: float = 2.0, prefix: str = PREFIX) -> RedisBroker:
     """A broker over a client. Messages that fail are retried five times, after `retry_base` seconds, twice that, and
     so on. No time limit ends an actor: a projector ends its turn by itself."""
@@ -37,6 +58,7 @@ def declare(broker: RedisBroker, engine: Engine, wakeups: WakeUps) -> None:
     """Binds the actors of this process to its engine."""
     lanes = Lanes()
     broker.add_middleware(lanes)
+    broker.add_middleware(SendersContext())
 
     def drain(group: str, tenant: UUID) -> None:
         try:

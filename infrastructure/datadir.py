@@ -64,6 +64,16 @@ class DataDirectory:
         """Where the embedded Redis keeps its files."""
         return self.path / "redis"
 
+    @property
+    def logs(self) -> Path:
+        """Where the log of each process is kept, the newest lines in `NAME.log`."""
+        return self.path / "logs"
+
+    @property
+    def counts(self) -> Path:
+        """Where the processes of one run count together."""
+        return self.path / "counts"
+
     def settings(self) -> dict[str, str]:
         """What the settings file holds. Raises NoSettings without one."""
         if not self.settings_file.is_file():

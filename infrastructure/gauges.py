@@ -1,16 +1,17 @@
-"""What is read when somebody asks: how far projections lag, and how the queue is."""
+"""What is read when somebody asks: how far projections lag, how the queues are, and whether the stores answer."""
 
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import redis
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from infrastructure.monitor import Lag, Monitor
-from infrastructure.queue_health import Queue
+from infrastructure.queue_health import QueueFigures, Queues
+from infrastructure.upkeep import Upkeep
 from projections.ports import StoreAway
-
-_LAG = ("projection",)
 
 
 class ProjectionGauges(Collector):
@@ -38,37 +39,80 @@ class ProjectionGauges(Collector):
 
 
 class QueueGauges(Collector):
-    """How the projectors' queue is."""
+    """How the queues are, and when upkeep was last done: what Redis knows."""
 
-    def __init__(self, queue: Queue) -> None:
-        self._queue = queue
+    def __init__(self, queues: Queues, upkeep: Upkeep) -> None:
+        self._queues = queues
+        self._upkeep = upkeep
 
     def collect(self) -> Iterator[Metric]:
-        """The queue's figures; only that they could not be read, while Redis is away."""
+        """The queues' figures; only that they could not be read, while Redis is away."""
         try:
-            figures = self._queue.figures()
+            health, upkeep = self._queues.health(), self._upkeep.last()
         except redis.RedisError:
-            yield _gauge("clientforge_queue_up", "Whether the queue could be read (1) or not (0).", 0)
+            yield _gauge("queue_up", "Whether the queues could be read (1) or not (0).", 0)
             return
-        yield _gauge("clientforge_queue_up", "Whether the queue could be read (1) or not (0).", 1)
-        yield _gauge("clientforge_queue_depth", "Messages that wait.", figures.waiting)
-        yield _gauge("clientforge_queue_in_progress", "Messages that a worker is at.", figures.in_progress)
-        yield _gauge("clientforge_queue_delayed", "Messages that failed and wait for their next try.", figures.delayed)
-        yield _gauge("clientforge_queue_oldest_seconds", "How long the first message waits.", figures.oldest_seconds)
-        yield _gauge("clientforge_dead_letters", "Messages that nobody will try again.", figures.dead)
-        yield _gauge("clientforge_workers", "Workers that show signs of life.", figures.workers)
-        if figures.swept_seconds is not None:
-            yield _gauge("clientforge_sweeper_age_seconds", "How long ago the sweeper ran.", figures.swept_seconds)
+        yield _gauge("queue_up", "Whether the queues could be read (1) or not (0).", 1)
+        for name, documentation, value in _QUEUE:
+            yield _family(name, documentation, "queue", {each.queue: value(each) for each in health.queues})
+        yield _gauge("workers", "Workers that show signs of life.", health.workers)
+        if health.swept_seconds is not None:
+            yield _gauge("sweeper_age_seconds", "How long ago the sweeper ran.", health.swept_seconds)
+        ages = {str(task): max(0.0, time.time() - done.at) for task, done in upkeep.items()}
+        yield _family("upkeep_age_seconds", "How long ago a task of upkeep was last done.", "task", ages)
+        well = {str(task): float(done.well) for task, done in upkeep.items()}
+        yield _family("upkeep_ok", "Whether a task of upkeep last went well (1) or not (0).", "task", well)
+
+
+class StoreGauges(Collector):
+    """Whether the stores answer: asked all at once, each for so long at most, and none twice at a time."""
+
+    def __init__(self, pings: Mapping[str, Callable[[], object]], patience: float = 2.0) -> None:
+        self._pings = pings
+        self._patience = patience
+        self._threads = ThreadPoolExecutor(len(pings), "store-gauges")
+        self._asked: dict[str, Future[object]] = {}
+
+    def collect(self) -> Iterator[Metric]:
+        """1 for each store that answers, else 0."""
+        for name, ping in self._pings.items():
+            if name not in self._asked:
+                self._asked[name] = self._threads.submit(ping)
+        wait(self._asked.values(), self._patience)
+        up = {name: float(self._is_up(name)) for name in self._pings}
+        yield _family("store_up", "Whether a store answered in time (1) or not (0).", "store", up)
+
+    def close(self) -> None:
+        """Asks no more."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _is_up(self, name: str) -> bool:
+        if not self._asked[name].done():
+            return False
+        return self._asked.pop(name).exception() is None
+
+
+_QUEUE: Sequence[tuple[str, str, Callable[[QueueFigures], float]]] = (
+    ("queue_depth", "Messages that wait.", lambda each: each.waiting),
+    ("queue_in_progress", "Messages that a worker is at.", lambda each: each.in_progress),
+    ("queue_delayed", "Messages that failed and wait for their next try.", lambda each: each.delayed),
+    ("queue_oldest_seconds", "How long the first message waits.", lambda each: each.oldest_seconds),
+    ("dead_letters", "Messages that nobody will try again.", lambda each: each.dead),
+)
 
 
 def _lag(name: str, documentation: str, lags: Iterable[Lag], value: Callable[[Lag], float]) -> Metric:
-    family = GaugeMetricFamily(f"clientforge_projection_{name}", documentation, labels=_LAG)
-    for lag in lags:
-        family.add_metric((lag.projection,), value(lag))
+    return _family(f"projection_{name}", documentation, "projection", {lag.projection: value(lag) for lag in lags})
+
+
+def _family(name: str, documentation: str, label: str, values: Mapping[str, float]) -> Metric:
+    family = GaugeMetricFamily(f"clientforge_{name}", documentation, labels=(label,))
+    for each, value in values.items():
+        family.add_metric((each,), value)
     return family
 
 
 def _gauge(name: str, documentation: str, value: float) -> Metric:
-    family = GaugeMetricFamily(name, documentation)
+    family = GaugeMetricFamily(f"clientforge_{name}", documentation)
     family.add_metric((), value)
     return family

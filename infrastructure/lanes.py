@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextvars import Context, copy_context
 from uuid import UUID
 
 from dramatiq import Broker, Middleware, Worker
@@ -18,7 +19,7 @@ class Lanes(Middleware):
         self._width = 1
         self._lock = threading.Lock()
         self._busy: dict[str, int] = {}
-        self._waiting: dict[str, dict[UUID, None]] = {}
+        self._waiting: dict[str, dict[UUID, Context]] = {}
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         """Leaves room for two groups that hang at the same time, and one thread beside them."""
@@ -31,10 +32,10 @@ class Lanes(Middleware):
             return
         if not self._enter(group, tenant):
             return
-        turn: UUID | None = tenant
+        turn: tuple[UUID, Context] | None = (tenant, copy_context())
         try:
             while turn is not None:
-                work(group, turn)
+                turn[1].run(work, group, turn[0])
                 turn = self._next(group)
         except BaseException:
             self._leave(group)
@@ -43,21 +44,20 @@ class Lanes(Middleware):
     def _enter(self, group: str, tenant: UUID) -> bool:
         with self._lock:
             if self._busy.get(group, 0) >= self._width:
-                self._waiting.setdefault(group, {})[tenant] = None
+                self._waiting.setdefault(group, {})[tenant] = copy_context()
                 return False
             self._busy[group] = self._busy.get(group, 0) + 1
             return True
 
-    def _next(self, group: str) -> UUID | None:
-        """Who waits longest; without anyone, the lane is left."""
+    def _next(self, group: str) -> tuple[UUID, Context] | None:
+        """Who waits longest, and the context of their message; without anyone, the lane is left."""
         with self._lock:
             waiting = self._waiting.get(group)
             if not waiting:
                 self._busy[group] -= 1
                 return None
             tenant = next(iter(waiting))
-            del waiting[tenant]
-            return tenant
+            return tenant, waiting.pop(tenant)
 
     def _leave(self, group: str) -> None:
         with self._lock:

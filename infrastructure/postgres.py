@@ -1,12 +1,14 @@
 """PostgreSQL as the application's role sees it: one tenant at a time, the setting gone with the transaction."""
 
 import functools
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 from uuid import UUID
 
 import psycopg
+from msgspec import Struct
 from psycopg import ClientCursor
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
@@ -58,6 +60,15 @@ def _away() -> Iterator[None]:
         raise
 
 
+class Connections(Struct, frozen=True, kw_only=True):
+    """A pool's connections: how many there are and may be, how many of them are idle, and how many callers wait."""
+
+    size: int
+    limit: int
+    idle: int
+    waiting: int
+
+
 class Transaction:
     """Statements of one tenant in one transaction."""
 
@@ -76,6 +87,7 @@ class Database:
 
     `query_seconds` bounds each statement of a read or transaction; None leaves them unbounded. It is set for the
     transaction alone: behind PgBouncer, a connection's own settings are lost, or met by the next client.
+    `on_asked` is told how many seconds each round of work took, and whether it failed.
     """
 
     def __init__(
@@ -85,7 +97,9 @@ class Database:
         connections: int = 16,
         prepare_threshold: int | None = None,
         query_seconds: float | None = None,
+        on_asked: Callable[[float, bool], object] | None = None,
     ) -> None:
+        self._on_asked = on_asked
         self._opening = ["SELECT use_tenant(%(tenant)s)"]
         if query_seconds is not None:
             self._opening.append(f"SET LOCAL statement_timeout = {max(1, round(query_seconds * 1000))}")
@@ -146,10 +160,15 @@ class Database:
 
     def _once(self, work: Callable[[Connection], T]) -> T:
         connection = self._pool.getconn()  # not as a context: that would commit, and each statement does so already
+        started, failed = time.perf_counter(), True
         try:
-            return work(connection)
+            answer = work(connection)
+            failed = False
+            return answer
         finally:
             self._pool.putconn(connection)
+            if self._on_asked is not None:
+                self._on_asked(time.perf_counter() - started, failed)
 
     @contextmanager
     def transaction(self, tenant: UUID) -> Iterator[Transaction]:
@@ -157,6 +176,16 @@ class Database:
         with _away(), self._pool.connection() as connection, connection.transaction():
             ClientCursor(connection).execute(";".join(self._opening), {"tenant": tenant})
             yield Transaction(connection, tenant)
+
+    def connections(self) -> Connections:
+        """How the pool is used at this moment."""
+        found = self._pool.get_stats()
+        return Connections(
+            size=found["pool_size"],
+            limit=found["pool_max"],
+            idle=found["pool_available"],
+            waiting=found["requests_waiting"],
+        )
 
     def ping(self) -> None:
         """Raises StoreAway when the server doesn't answer."""

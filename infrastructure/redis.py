@@ -1,6 +1,8 @@
 """Redis: its clients, and the users' last positions for read-your-writes."""
 
 import time
+from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
 import redis
@@ -25,12 +27,28 @@ def connect(url: str) -> redis.Redis:
     )
 
 
-def connect_briefly(url: str) -> redis.Redis:
+def connect_briefly(url: str, on_asked: Callable[[float, bool], object] | None = None) -> redis.Redis:
     """A client for what a request goes through: it fails rather than waits. One retry: a pooled connection may be
-    of a server that has restarted."""
-    return redis.Redis.from_url(
+    of a server that has restarted. `on_asked` is told how many seconds each command took, and whether it failed."""
+    client: _TimedClient = _TimedClient.from_url(  # type: ignore[assignment]
         url, socket_connect_timeout=0.25, socket_timeout=0.5, health_check_interval=0, retry=Retry(NoBackoff(), 1)
     )
+    client.on_asked = on_asked
+    return client
+
+
+class _TimedClient(redis.Redis):
+    on_asked: Callable[[float, bool], object] | None = None
+
+    def execute_command(self, *arguments: Any, **options: Any) -> Any:
+        started, failed = time.perf_counter(), True
+        try:
+            answer = super().execute_command(*arguments, **options)  # type: ignore[no-untyped-call]
+            failed = False
+            return answer
+        finally:
+            if self.on_asked is not None:
+                self.on_asked(time.perf_counter() - started, failed)
 
 
 class Pause:

@@ -1,7 +1,7 @@
 """Security events: appended to the journal of the user whom they are about, few enough that nobody can fill the log."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
@@ -41,15 +41,25 @@ RETURNING events <= %(limit)s AS allowed, CASE WHEN events = 1 THEN missed ELSE 
 
 
 class SecurityLog:
-    """Notes what happens to users' access. What users cause by themselves is limited per user, kind and hour."""
+    """Notes what happens to users' access. What users cause by themselves is limited per user, kind and hour.
+
+    `on_noted` is told the type of each event.
+    """
 
     def __init__(
-        self, database: Database, store: EventStore, announcements: Announcements, *, per_hour: int = EVENTS_PER_HOUR
+        self,
+        database: Database,
+        store: EventStore,
+        announcements: Announcements,
+        *,
+        per_hour: int = EVENTS_PER_HOUR,
+        on_noted: Callable[[str], object] = bool,
     ) -> None:
         self._database = database
         self._store = store
         self._announcements = announcements
         self._per_hour = per_hour
+        self._on_noted = on_noted
         self._thread = ThreadPoolExecutor(1, "security")
 
     def note(self, tenant: UUID, user: UUID, events: Sequence[AccessEvent], actor: str, client: Client) -> None:
@@ -68,6 +78,8 @@ class SecurityLog:
             except VersionConflict:
                 continue
             self._announcements.appended(tenant, _READER, appended.position)
+            for event in events:
+                self._on_noted(type(event).TYPE)
             return
         raise StoreAway(f"{stream} is written by too many at once")
 

@@ -135,6 +135,12 @@ class Settings(BaseSettings):
     long_operations: int = Field(8, ge=1)
     """Searches and reports that one tenant may have running in one API process at the same time."""
 
+    metrics_token: SecretStr | None = None
+    """What a scraper of /metrics must know. In production the API shows its metrics to nobody else."""
+    metrics_port: Port = 0
+    """Where each of serve, worker and sweeper shows its metrics besides, without a token; 0: nowhere."""
+    metrics_host: str = "127.0.0.1"
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @field_validator("jwt_secret", "jwt_secret_previous")

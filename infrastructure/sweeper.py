@@ -10,7 +10,9 @@ import redis
 
 from infrastructure.bootstrap import Application, build
 from infrastructure.monitor import Monitor
-from infrastructure.queue_health import MOST_WAITING, Queue
+from infrastructure.pulse import Pulse
+from infrastructure.queue_health import MOST_WAITING, Queues
+from infrastructure.scrape_port import counting, scraped
 from infrastructure.settings import InvalidSettings, Settings
 from infrastructure.wakeups import WakeUps
 from infrastructure.worker import stop_signals
@@ -23,7 +25,7 @@ log = logging.getLogger(__name__)
 class Sweeper:
     """One look at all tenants at a time. While Redis is away, it does the projectors' work itself."""
 
-    def __init__(self, due: Callable[[], Sequence[tuple[str, UUID]]], wakeups: WakeUps, queue: Queue, engine: Engine):
+    def __init__(self, due: Callable[[], Sequence[tuple[str, UUID]]], wakeups: WakeUps, queue: Queues, engine: Engine):
         self._due = due
         self._wakeups = wakeups
         self._queue = queue
@@ -51,11 +53,17 @@ class Sweeper:
 
 def run(settings: Settings) -> None:
     """Puts an application together, and sweeps until SIGTERM or SIGINT."""
-    application = build(settings)
-    try:
-        run_sweeper(application)
-    finally:
-        application.close()
+    with counting(), scraped(settings):
+        from infrastructure.telemetry import Telemetry  # noqa: PLC0415 - see infrastructure.scrape_port
+
+        telemetry = Telemetry()
+        application = build(settings, telemetry=telemetry)
+        pulse = Pulse(telemetry, "sweeper", [application.database])
+        try:
+            run_sweeper(application)
+        finally:
+            pulse.close()
+            application.close()
 
 
 def run_sweeper(app: Application) -> None:
@@ -63,7 +71,7 @@ def run_sweeper(app: Application) -> None:
     if app.settings.database_monitor_url is None:
         raise InvalidSettings("DATABASE_MONITOR_URL: the sweeper needs the monitor's role to see all tenants")
     monitor = Monitor.open(app.settings.database_monitor_url.get_secret_value(), app.engine.groups.values())
-    sweeper = Sweeper(monitor.due, app.announcements, Queue(app.redis, prefix=app.announcements.prefix), app.engine)
+    sweeper = Sweeper(monitor.due, app.announcements, Queues(app.redis, prefix=app.announcements.prefix), app.engine)
     try:
         with stop_signals(app.engine.stop) as stop:
             while not stop.wait(app.settings.sweep_seconds):

@@ -1,22 +1,30 @@
-"""What a process counts: requests, commands, appends and conflicts, for Prometheus. No label names a tenant.
+"""What a process counts, for Prometheus: every metric of ours that isn't read when somebody asks. No label names a
+tenant.
 
 With PROMETHEUS_MULTIPROC_DIR set before the first import, all processes that share that directory count together.
 """
 
 import os
-from collections.abc import Sequence
-from typing import Any, cast
-from uuid import UUID
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from application.ports import Append, Appended, Conflict, EventStore
+from infrastructure.scrape_port import DIRECTORY_VARIABLE
+from projections.engine import Projected
 
-DIRECTORY_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+M = TypeVar("M", bound=MetricWrapperBase)
 
-_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.8, 1.0, 2.5, 5.0, 10.0)
+_REQUEST_SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.8, 1.0, 2.5, 5.0, 10.0)
+"""They hold every threshold of latency that an alert or a gate asks for, so that none is interpolated."""
+_STORE_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_BATCH_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
 class Telemetry:
@@ -24,56 +32,105 @@ class Telemetry:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        self.requests = Counter(
-            "clientforge_http_requests_total",
-            "Requests answered.",
-            ("method", "route", "status"),
-            registry=self._registry,
-        )
-        self.request_seconds = Histogram(
-            "clientforge_http_request_duration_seconds",
+        self._count_requests()
+        self._count_writing()
+        self._count_projecting()
+        self._count_stores()
+        self._count_itself()
+
+    def _count_requests(self) -> None:
+        counter, histogram = self._kind(Counter), self._kind(Histogram)
+        self.requests = counter("http_requests_total", "Requests answered.", ("method", "route", "status"))
+        self.request_seconds = histogram(
+            "http_request_duration_seconds",
             "Time from a request's arrival to its answer.",
             ("method", "route"),
-            buckets=_SECONDS,
-            registry=self._registry,
+            buckets=_REQUEST_SECONDS,
         )
-        self.commands = Counter(
-            "clientforge_commands_total",
-            "Commands handled: ok, or the code of the refusal.",
-            ("command", "outcome"),
-            registry=self._registry,
+        self.log_ins = counter("log_ins_total", "Log-ins, and what they came to.", ("outcome",))
+        self.security_events = counter("security_events_total", "Security events noted.", ("type",))
+        self.requests_refused = counter(
+            "rate_limit_refusals_total", "Requests refused because of a rate limit.", ("limit",)
         )
-        self.log_ins = Counter(
-            "clientforge_log_ins_total", "Log-ins, and what they came to.", ("outcome",), registry=self._registry
+        self.limited_by_process = counter(
+            "rate_limit_fallbacks_total", "Requests that a process counted by itself, as Redis was away.", ("limit",)
         )
-        self.stale_reads = Counter(
-            "clientforge_stale_reads_total",
-            "Queries answered before a projection had passed what they asked for.",
-            ("route",),
-            registry=self._registry,
+        self.stale_reads = counter(
+            "stale_reads_total", "Queries answered before a projection had passed what they asked for.", ("route",)
         )
-        self.requests_refused = Counter(
-            "clientforge_rate_limit_refusals_total",
-            "Requests refused because of a rate limit.",
-            ("limit",),
-            registry=self._registry,
+
+    def _count_writing(self) -> None:
+        counter, histogram = self._kind(Counter), self._kind(Histogram)
+        self.commands = counter(
+            "commands_total", "Commands handled: ok, or the code of the refusal.", ("command", "outcome")
         )
-        self.limited_by_process = Counter(
-            "clientforge_rate_limit_fallbacks_total",
-            "Requests that a process counted by itself, because Redis was away.",
-            ("limit",),
-            registry=self._registry,
+        self.appends = counter("appends_total", "Appends committed.")
+        self.append_seconds = histogram("append_duration_seconds", "Time of an append.", buckets=_STORE_SECONDS)
+        self.events = counter("events_appended_total", "Events appended.")
+        self.conflicts = counter("append_conflicts_total", "Appends that met a conflict.", ("conflict",))
+
+    def _count_projecting(self) -> None:
+        counter, histogram = self._kind(Counter), self._kind(Histogram)
+        self.batches = counter("projection_batches_total", "Batches of events fed to projections.", ("group",))
+        self.batch_seconds = histogram(
+            "projection_batch_duration_seconds", "Time of a batch.", ("group",), buckets=_BATCH_SECONDS
         )
-        self.appends = Counter("clientforge_appends_total", "Appends committed.", registry=self._registry)
-        self.events = Counter("clientforge_events_appended_total", "Events appended.", registry=self._registry)
-        self.conflicts = Counter(
-            "clientforge_append_conflicts_total", "Appends that met a conflict.", ("conflict",), registry=self._registry
+        self.projected = counter("projection_events_total", "Events fed to projections.", ("group",))
+        self.projections_failed = counter(
+            "projection_failures_total", "Batches that a projection could not take.", ("projection",)
         )
+        self.messages = counter(
+            "messages_total", "Messages processed: done, failed (tried again or not), dead.", ("queue", "outcome")
+        )
+        self.message_seconds = histogram(
+            "message_duration_seconds", "Time that a message took.", ("queue",), buckets=_BATCH_SECONDS
+        )
+
+    def _count_stores(self) -> None:
+        self.store_seconds = self._kind(Histogram)(
+            "store_request_duration_seconds", "Time that a store took to answer.", ("store",), buckets=_STORE_SECONDS
+        )
+        self.store_errors = self._kind(Counter)("store_errors_total", "Requests that a store failed.", ("store",))
+        added = self._kind(Gauge, multiprocess_mode="livesum")
+        self.pool_connections = added("pool_connections", "Connections to PostgreSQL, by state.", ("state",))
+        self.pool_limit = added("pool_connections_limit", "Connections to PostgreSQL at most.")
+        self.pool_waiting = added("pool_requests_waiting", "Requests that wait for a connection to PostgreSQL.")
+
+    def _count_itself(self) -> None:
+        added = self._kind(Gauge, multiprocess_mode="livesum")
+        highest = self._kind(Gauge, multiprocess_mode="livemax")
+        self.processes = added("processes", "Processes that run.", ("kind",))
+        self.memory_bytes = highest(
+            "process_resident_memory_bytes", "Memory of the largest process of a kind.", ("kind",)
+        )
+        self.open_files = highest("process_open_fds", "Open files of the process with the most of a kind.", ("kind",))
+        self.started = highest(
+            "process_start_time_seconds", "When the youngest process of a kind started, since 1970.", ("kind",)
+        )
+        self.cpu_seconds = self._kind(Counter)("process_cpu_seconds_total", "Processor time used.", ("kind",))
+
+    def asked(self, store: str, seconds: float, failed: bool) -> None:
+        """Notes that a store was asked for something."""
+        self.store_seconds.labels(store).observe(seconds)
+        if failed:
+            self.store_errors.labels(store).inc()
+
+    def fed(self, batch: Projected) -> None:
+        """Notes a batch of events that was fed to a group of projections."""
+        self.batches.labels(batch.group).inc()
+        self.batch_seconds.labels(batch.group).observe(batch.seconds)
+        self.projected.labels(batch.group).inc(batch.events)
+        for name in batch.failed:
+            self.projections_failed.labels(name).inc()
+
+    def _kind(self, metric: type[M], **always: Any) -> Callable[..., M]:
+        return partial(metric, namespace="clientforge", registry=self._registry, **always)
 
     def exposition(self, others: Sequence[Collector] = ()) -> bytes:
         """All counts in Prometheus' text format, those of `others` with them."""
         registry = self._registry
         if directory := os.environ.get(DIRECTORY_VARIABLE):
+            forget_the_dead(Path(directory))
             registry = CollectorRegistry()
             MultiProcessCollector(registry, path=directory)  # type: ignore[no-untyped-call]
         read_now = CollectorRegistry()
@@ -82,28 +139,9 @@ class Telemetry:
         return generate_latest(registry) + generate_latest(read_now)
 
 
-def counted(store: EventStore, telemetry: Telemetry) -> EventStore:
-    """The same store, its appends and conflicts counted."""
-    return cast(EventStore, _CountedStore(store, telemetry))
-
-
-class _CountedStore:
-    """Counts appends; all else is the store's own."""
-
-    def __init__(self, store: EventStore, telemetry: Telemetry) -> None:
-        self._store = store
-        self._telemetry = telemetry
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
-
-    def append(self, tenant: UUID, append: Append) -> Appended:
-        try:
-            appended = self._store.append(tenant, append)
-        except Conflict as conflict:
-            self._telemetry.conflicts.labels(type(conflict).__name__).inc()
-            raise
-        if not appended.replayed:
-            self._telemetry.appends.inc()
-            self._telemetry.events.inc(sum(len(change.events) for change in append.changes))
-        return appended
+def forget_the_dead(directory: Path) -> None:
+    """Drops what only living processes have, of those that were killed; what they counted stays."""
+    for file in directory.glob("gauge_live*_*.db"):
+        if not Path("/proc", file.stem.rsplit("_", 1)[1]).exists():
+            with suppress(FileNotFoundError):
+                file.unlink()

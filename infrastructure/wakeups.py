@@ -11,14 +11,18 @@ from uuid import UUID, uuid4
 import redis
 from dramatiq import Message
 
+from infrastructure.log_context import CARRIED, present
 from infrastructure.redis import POSITION_SECONDS, PREFIX, position_key
 from projections.catalogue import GROUPS
 
 log = logging.getLogger(__name__)
 
 QUEUE = "projections"
+QUEUES = (QUEUE,)
 PROJECT = "project"
 PARKED = "parked"
+SENDER = "sender"
+"""The option of a message that holds the ids of the request that sent it."""
 
 _MERGED_MS = 5_000
 """How long a wake-up may stand for later ones. Its actor ends that sooner; this is for a message that got lost."""
@@ -113,10 +117,11 @@ class WakeUps:
 
 
 def _message(actor: str, *arguments: str | int) -> Message[None]:
+    ids = present()
     return Message(
         queue_name=QUEUE,
         actor_name=actor,
         args=arguments,
         kwargs={},
-        options={"redis_message_id": str(uuid4())},
+        options={"redis_message_id": str(uuid4()), SENDER: {name: ids[name] for name in CARRIED if name in ids}},
     )

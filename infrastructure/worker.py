@@ -14,7 +14,9 @@ import redis
 from dramatiq import Worker
 
 from infrastructure.bootstrap import Application, build
-from infrastructure.queue_health import Queue
+from infrastructure.pulse import Pulse
+from infrastructure.queue_health import Queues
+from infrastructure.scrape_port import counting, scraped
 from infrastructure.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -25,24 +27,30 @@ _STOP_MS = 60_000
 
 def run(settings: Settings) -> None:
     """Runs `worker_processes` workers. Raises SystemExit when one of them ended without being asked to."""
-    code = run_worker_of(settings) if settings.worker_processes == 1 else _run_many(settings)
+    with counting(), scraped(settings):
+        code = run_worker_of(settings) if settings.worker_processes == 1 else _run_many(settings)
     if code:
         raise SystemExit(code)
 
 
 def run_worker_of(settings: Settings) -> int:
     """Puts an application together, and runs its worker; the exit code."""
-    application = build(settings)
+    from infrastructure.telemetry import Telemetry  # noqa: PLC0415 - it looks for its directory when it is imported
+
+    telemetry = Telemetry()
+    application = build(settings, telemetry=telemetry)
+    pulse = Pulse(telemetry, "worker", [application.database])
     try:
         return run_worker(application)
     finally:
+        pulse.close()
         application.close()
 
 
 def run_worker(app: Application) -> int:
     """Works until SIGTERM or SIGINT, and then finishes the batches at hand: 0. Ends with 1 when its threads died."""
     name = f"{socket.gethostname()}-{os.getpid()}"
-    queue = Queue(app.redis, prefix=app.broker.namespace)
+    queue = Queues(app.redis, prefix=app.broker.namespace)
     worker = Worker(
         app.broker, worker_timeout=app.settings.worker_timeout_ms, worker_threads=app.settings.worker_threads
     )

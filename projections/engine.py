@@ -3,7 +3,10 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 from uuid import UUID
+
+from msgspec import Struct
 
 from application.ports import EventStore
 from projections.checkpoints import Checkpoint, Standing, add, advance, hold, standing
@@ -14,12 +17,30 @@ from projections.setbacks import Pace, Parked, Setbacks
 from projections.targets import Group, Transaction, Transactions
 
 
+class Projected(Struct, frozen=True, kw_only=True):
+    """What came of a batch: the positions behind `after` up to `until` were fed to a group, and whose
+    projections could not take them."""
+
+    tenant: UUID
+    group: str
+    after: int
+    until: int
+    events: int
+    seconds: float
+    failed: tuple[str, ...] = ()
+
+    def told(self) -> dict[str, Any]:
+        """As the log of a process tells it."""
+        figures = {"tenant": str(self.tenant), "group": self.group, "after": self.after, "until": self.until}
+        return {**figures, "ms": round(self.seconds * 1000, 2), **({"failed": self.failed} if self.failed else {})}
+
+
 class Engine:
     """Drains groups of projections.
 
     `database` must be a pool of the engine's own: it holds a connection while the store and the targets take theirs
     from another. `is_away` tells a store's own errors that may pass from those that won't. `on_parked` is told after
-    the commit, and may not raise.
+    the commit, and may not raise; nor may `on_fed`, which is told of each batch.
     """
 
     def __init__(
@@ -30,6 +51,7 @@ class Engine:
         *,
         is_away: Callable[[BaseException], bool],
         on_parked: Callable[[Parked], object] = bool,
+        on_fed: Callable[[Projected], object] = bool,
         pace: Pace = Pace(),  # noqa: B008
     ) -> None:
         self.database = database
@@ -37,6 +59,7 @@ class Engine:
         self.feeders = {group.name: Feeder(store, group) for group in groups}
         self.setbacks = Setbacks(pace, is_away)
         self.on_parked = on_parked
+        self.on_fed = on_fed
         self.pace = pace
         self.stopping = threading.Event()
 
@@ -90,6 +113,7 @@ class _Drain:
 
     def _step(self, pack: Pack) -> bool:
         """Feeds a batch; False when there was nothing to get hold of."""
+        started = time.perf_counter()
         with self._engine.database.transaction(self._tenant) as transaction:
             held = hold(transaction, pack.checkpoints)
             if not held:
@@ -100,6 +124,17 @@ class _Drain:
                 advance(transaction, done, fed.until)
             failed = [each for each in held if each.projection in fed.failed]
             parked = [self._failed(transaction, each, fed) for each in failed]
+        self._engine.on_fed(
+            Projected(
+                tenant=self._tenant,
+                group=self._group.name,
+                after=held[0].position,
+                until=fed.until,
+                events=0 if not done else fed.events,
+                seconds=time.perf_counter() - started,
+                failed=tuple(fed.failed),
+            )
+        )
         for checkpoint in done:
             self._packs.succeeded(checkpoint)
         for each in parked:

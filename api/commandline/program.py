@@ -12,6 +12,7 @@ from api.commandline import (
     processes,
     projections,
     queue,
+    reading_logs,
     rebuilding,
     replaying,
     security,
@@ -115,12 +116,21 @@ app.add_typer(
     short_help="What queries read: status, rebuild, retry, skip.",
 )
 
-_queue = _group("The queue that wakes the projectors.")
-_queue.command("health", short_help="Show the queue's figures; exit code 1 when it isn't healthy.")(
+_queue = _group("The queues that the workers take messages from.")
+_queue.command("health", short_help="Show the queues' figures; exit code 1 when they aren't healthy.")(
     queue.health_command
 )
+_queue.command("list-dlq", short_help="Show the dead letters.")(queue.list_command)
+_queue.command("retry-dlq", short_help="Do what the dead letters were about once more.")(queue.retry_command)
 _queue.command("clear-dlq", short_help="Delete all dead letters.")(queue.clear_command)
-app.add_typer(_queue, name="queue", rich_help_panel=LOOK_AFTER, short_help="The workers' queue: health, clear-dlq.")
+app.add_typer(
+    _queue,
+    name="queue",
+    rich_help_panel=LOOK_AFTER,
+    short_help="The workers' queues: health, list-dlq, retry-dlq, clear-dlq.",
+)
+
+app.command("logs", rich_help_panel=LOOK_AFTER, short_help="Show what the processes logged.")(reading_logs.logs_command)
 
 _security = _group("Security: what is insecure in the sources and in what runs.")
 _security.command("scan", short_help="Look for what is insecure.")(security.scan_command)

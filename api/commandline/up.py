@@ -1,9 +1,11 @@
 """`clientforge up`: the whole system on one machine, with no server installed before."""
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,11 +14,13 @@ from api.commandline.options import DATA_DIR_VARIABLE, DataDir
 
 if TYPE_CHECKING:
     from infrastructure.datadir import DataDirectory
+    from infrastructure.log_files import LogFiles
     from infrastructure.processes import Process
     from infrastructure.supervisor import Supervisor
 
 _SERVICES = ("worker", "sweeper", "serve")
 _READY_SECONDS = 60.0
+_QUIET = '"logger": "clientforge.projecting"'
 
 
 def up_command(
@@ -86,13 +90,16 @@ def _stopped_by_signals() -> Iterator[None]:
 
 
 def _run(place: "DataDirectory", port: int | None, *, sample: bool) -> None:
-    from api.commandline.announcing import announce, say
+    from api.commandline.announcing import announce
     from api.commandline.firstuse import do_chores, make_first_tenant, note_moved_stores
+    from infrastructure.log_files import LogFiles
     from infrastructure.onemachine import start_stores
     from infrastructure.processes import end_leftovers
     from infrastructure.supervisor import Supervisor
 
-    supervisor = Supervisor(say)
+    shutil.rmtree(place.counts, ignore_errors=True)
+    logs = LogFiles(place.logs)
+    supervisor = Supervisor(partial(_say, logs))
     try:
         end_leftovers(place.path)
         known = place.secrets()
@@ -103,13 +110,23 @@ def _run(place: "DataDirectory", port: int | None, *, sample: bool) -> None:
         place.write_settings(values)
         first = make_first_tenant(place)
         for name in _SERVICES:
-            supervisor.add(process(place, values, name, name))
+            supervisor.add(process(place, values, name, name, logs=logs))
         _wait_until_ready(supervisor, values)
         do_chores(place, values, supervisor, sample=sample)
         announce(place, values, first)
         supervisor.run(until=lambda: False)
     finally:
         supervisor.stop()
+        logs.close()
+
+
+def _say(logs: "LogFiles", name: str, line: str) -> None:
+    """Writes a line of a process to its log, and shows it, unless it is one of the many about projecting."""
+    from api.commandline.announcing import say
+
+    logs.write(name, line)
+    if _QUIET not in line:
+        say(name, line)
 
 
 def _settings(known: Mapping[str, str], port: int | None) -> dict[str, str]:
@@ -132,20 +149,26 @@ def _settings(known: Mapping[str, str], port: int | None) -> dict[str, str]:
     return values
 
 
-def process(place: "DataDirectory", values: Mapping[str, str], name: str, *command: str) -> "Process":
-    """A command of this program as a child process that works on this system."""
+def process(
+    place: "DataDirectory", values: Mapping[str, str], name: str, *command: str, logs: "LogFiles | None" = None
+) -> "Process":
+    """A command of this program as a child process that works on this system. Where there are `logs`, its output is
+    kept there."""
     from dotenv import dotenv_values
 
     from api.commandline.announcing import say
     from infrastructure.datadir import OPTIONAL_STORES
     from infrastructure.processes import Process, mark, this_python
+    from infrastructure.scrape_port import DIRECTORY_VARIABLE
 
     outside = {name: value for name, value in dotenv_values(".env", interpolate=False).items() if value is not None}
     outside.update(os.environ)
     for each in OPTIONAL_STORES:
         outside.pop(each, None)
     own = {DATA_DIR_VARIABLE: str(place.path), "PYTHONUNBUFFERED": "1", **mark(place.path)}
-    return Process(name, this_python(*command), say=say, environment={**outside, **values, **own})
+    own[DIRECTORY_VARIABLE] = str(place.counts)
+    told = say if logs is None else partial(_say, logs)
+    return Process(name, this_python(*command), say=told, environment={**outside, **values, **own})
 
 
 def _wait_until_ready(supervisor: "Supervisor", values: Mapping[str, str]) -> None:

@@ -32,8 +32,24 @@ def verify_command(tenant: AllOrOneTenant = None, data_dir: DataDir = None) -> N
                 verified = verify(built.database, id, tell)
             print(_verdict(name, verified), flush=True)
             sound = sound and verified.flaw is None
+        if tenant is None:
+            _note(built, sound)
     if not sound:
         raise typer.Exit(1)
+
+
+def _note(built: "Application", sound: bool) -> None:
+    """Tells those who look after the system when all logs were last verified, and how it went."""
+    import sys
+
+    import redis
+
+    from infrastructure.upkeep import Upkeep
+
+    try:
+        Upkeep(built.redis, prefix=built.settings.redis_prefix).note("chain_verification", well=sound)
+    except redis.RedisError:
+        print("clientforge: Redis is away, so no metric tells of this verification.", file=sys.stderr)
 
 
 def _logs(built: "Application", tenant: str | None) -> Iterator[tuple[str, "UUID"]]:

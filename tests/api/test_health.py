@@ -92,8 +92,9 @@ def test_metrics_tell_lags_and_the_queue(client, acme):
     for projection in ("accounts", "deals", "search", "audit"):
         for name in ("lag_events", "lag_seconds", "parked_tenants"):
             assert f'clientforge_projection_{name}{{projection="{projection}"}}' in text
-    for name in ("queue_depth", "dead_letters", "queue_delayed", "workers"):
-        assert re.search(f"^clientforge_{name} ", text, re.MULTILINE)
+    for name in ("queue_depth", "dead_letters", "queue_delayed", "queue_oldest_seconds"):
+        assert f'clientforge_{name}{{queue="projections"}} ' in text
+    assert re.search("^clientforge_workers ", text, re.MULTILINE)
     assert "clientforge_monitor_up 1.0" in text
 
 

@@ -9,7 +9,7 @@ from application.tenancy import TenantProfile
 from domain.accounts.commands import CreateAccount
 from domain.tenants.commands import RegisterTenant
 from infrastructure.bootstrap import Application
-from infrastructure.queue_health import Queue
+from infrastructure.queue_health import Queues
 from tests.commandline.conftest import Run, done, refused
 from tests.fixtures import DatabaseUrls
 
@@ -109,7 +109,7 @@ def test_a_rebuild_of_a_group_or_a_projection_gives_the_next_generation(run: Run
 
 
 def test_the_queue_is_healthy_with_a_worker_and_without_dead_letters(run: Run, environment, built):
-    queue = Queue(built.redis, prefix=environment["REDIS_PREFIX"])
+    queue = Queues(built.redis, prefix=environment["REDIS_PREFIX"])
     assert "no worker takes messages" in refused(run("queue", "health"), 1)
 
     queue.worker_is_alive("a worker")

@@ -9,7 +9,7 @@ from dramatiq import Worker
 
 from infrastructure.broker import declare, open_broker
 from infrastructure.monitor import Monitor
-from infrastructure.queue_health import Queue
+from infrastructure.queue_health import Queues
 from infrastructure.redis import LastPositions, connect, connect_briefly
 from infrastructure.sweeper import Sweeper
 from infrastructure.wakeups import WakeUps
@@ -28,7 +28,7 @@ class Projectors:
     def __post_init__(self) -> None:
         self.redis = connect_briefly(self.redis_url)
         self.wakeups = WakeUps(self.redis, prefix=self.prefix)
-        self.queue = Queue(self.redis, prefix=self.prefix)
+        self.queue = Queues(self.redis, prefix=self.prefix)
         self.positions = LastPositions(self.redis, self.prefix)
         self.monitor = Monitor.open(self.monitor_url, self.stand.engine.groups.values())
         self.stand.engine.on_parked = lambda parked: self.wakeups.parked(

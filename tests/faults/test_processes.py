@@ -117,9 +117,9 @@ def test_a_stopped_worker_finishes_its_batch_and_leaves_the_rest_to_others(proje
     assert position < 1000
     assert position % 50 == 0
     assert len(stand.rows(tenant)) == position
-    figures = projectors.queue.figures()
-    assert (figures.workers, figures.in_progress) == (0, 0)
-    assert figures.waiting > 0
+    health = projectors.queue.health()
+    assert (health.workers, health.queues[0].in_progress) == (0, 0)
+    assert health.queues[0].waiting > 0
     with projectors.working():
         eventually(lambda: projectors.is_done(tenant), within=30)
 
@@ -131,7 +131,7 @@ def test_a_worker_whose_consumers_died_ends_with_an_error(environment):
 
 def test_a_worker_is_seen_while_it_works(projectors, environment):
     with worker(environment) as started:
-        eventually(lambda: projectors.queue.figures().workers == 1)
+        eventually(lambda: projectors.queue.health().workers == 1)
         started.send_signal(signal.SIGINT)
         assert started.wait(20) == 0
 
@@ -140,7 +140,7 @@ def test_several_workers_end_together(projectors, environment):
     code = RUN.format("worker")
     guarded = f"if __name__ == '__main__':\n    {code}"
     with process({**environment, "WORKER_PROCESSES": "2"}, code=guarded) as started:
-        eventually(lambda: projectors.queue.figures().workers == 2, within=30)
+        eventually(lambda: projectors.queue.health().workers == 2, within=30)
         started.send_signal(signal.SIGTERM)
         assert started.wait(20) == 0
 
@@ -160,6 +160,6 @@ def test_the_sweeper_wakes_the_workers(projectors, environment, tenant):
     projectors.stand.open(tenant, 3)
     with process(environment, code=RUN.format("sweeper")) as started, worker(environment):
         eventually(lambda: projectors.is_done(tenant), within=30)
-        assert projectors.queue.figures().swept_seconds is not None
+        assert projectors.queue.health().swept_seconds is not None
         started.send_signal(signal.SIGTERM)
         assert started.wait(20) == 0

@@ -10,23 +10,24 @@ from tests.faults.stores import TABLES
 def test_the_figures_say_what_waits_for_how_long_and_that_nobody_works(projectors, tenant):
     projectors.wakeups.appended(tenant, "cli", 1)
     time.sleep(0.05)
-    figures = projectors.queue.figures()
-    assert (figures.waiting, figures.in_progress, figures.delayed, figures.dead, figures.workers) == (3, 0, 0, 0, 0)
+    health = projectors.queue.health()
+    (figures,) = health.queues
+    assert (figures.waiting, figures.in_progress, figures.delayed, figures.dead, health.workers) == (3, 0, 0, 0, 0)
     assert 0.04 < figures.oldest_seconds < 5
-    assert figures.swept_seconds is None
-    assert figures.problems == ["paused: no worker takes messages"]
+    assert health.swept_seconds is None
+    assert health.problems == ["paused: no worker takes messages"]
 
 
 def test_a_live_worker_and_a_sweep_are_seen(projectors, tenant):
     projectors.queue.worker_is_alive("one")
     projectors.sweep(tenant)
-    figures = projectors.queue.figures()
+    figures = projectors.queue.health()
     assert figures.workers == 1
     assert figures.swept_seconds is not None
     assert figures.swept_seconds < 5
     assert figures.problems == []
     projectors.queue.worker_is_gone("one")
-    assert projectors.queue.figures().workers == 0
+    assert projectors.queue.health().workers == 0
 
 
 def test_a_parked_projection_leaves_a_dead_letter_that_can_be_cleared(projectors, tenant):
@@ -34,14 +35,14 @@ def test_a_parked_projection_leaves_a_dead_letter_that_can_be_cleared(projectors
     stand.heard[0].whims.poison = {2}
     with projectors.working():
         projectors.open(tenant, 3)
-        eventually(lambda: projectors.sweep(tenant) is not None and projectors.queue.figures().dead)
+        eventually(lambda: projectors.sweep(tenant) is not None and projectors.queue.health().dead)
     (letter,) = projectors.queue.dead_letters()
     assert letter.actor == "parked"
     assert letter.arguments[:3] == [str(tenant), TABLES[0], 2]
     assert "Jane" not in str(letter)
-    assert "1 dead letters" in projectors.queue.figures().problems
+    assert "projections: 1 dead letters" in projectors.queue.health().problems
     assert projectors.queue.clear_dead_letters() == 1
-    assert (projectors.queue.figures().dead, projectors.queue.dead_letters()) == (0, [])
+    assert (projectors.queue.health().dead, projectors.queue.dead_letters()) == (0, [])
     assert stand.status(tenant)[TABLES[0]].parked_at is not None
 
 
@@ -57,8 +58,15 @@ def test_an_error_that_no_projection_answers_for_is_tried_again_and_ends_as_a_de
     monkeypatch.setattr(Engine, "drain", broken)
     with projectors.working():
         projectors.wakeups.wake([("relational", tenant)])
-        eventually(lambda: projectors.queue.figures().dead, within=20)
+        eventually(lambda: projectors.queue.health().dead, within=20)
     assert len(tries) == 6
+    (letter,) = projectors.queue.dead_letters()
     dead = projectors.redis.hvals(f"{projectors.prefix}:projections.XQ.msgs")
     assert b"RuntimeError at tests/faults/test_queue.py" in dead[0]
     assert b"Jane" not in dead[0]
+
+    monkeypatch.undo()
+    assert projectors.queue.try_again(letter)
+    with projectors.working():
+        eventually(lambda: projectors.queue.health().queues[0].waiting == projectors.queue.health().dead == 0)
+    assert not projectors.queue.try_again(letter)

@@ -30,14 +30,14 @@ def test_wake_ups_are_merged_into_one_message_per_group_and_tenant(projectors):
     one, other = uuid7(), uuid7()
     for tenant in (one, other) * 20:
         projectors.wakeups.appended(tenant, "cli", 1)
-    assert projectors.queue.figures().waiting == 2 * len(GROUPS)
+    assert projectors.queue.health().queues[0].waiting == 2 * len(GROUPS)
 
 
 def test_a_wake_up_is_projected_by_a_worker(projectors, tenant):
     projectors.open(tenant, 5)
     with projectors.working():
         eventually(lambda: projectors.is_done(tenant))
-    assert (projectors.queue.figures().waiting, projectors.queue.figures().in_progress) == (0, 0)
+    assert (projectors.queue.health().queues[0].waiting, projectors.queue.health().queues[0].in_progress) == (0, 0)
 
 
 def test_a_wake_up_after_the_reading_has_begun_is_a_message_of_its_own(projectors, tenant):
@@ -45,7 +45,7 @@ def test_a_wake_up_after_the_reading_has_begun_is_a_message_of_its_own(projector
     for group in GROUPS:
         projectors.wakeups.seen(group, tenant)
     projectors.open(tenant)
-    assert projectors.queue.figures().waiting == 2 * len(GROUPS)
+    assert projectors.queue.health().queues[0].waiting == 2 * len(GROUPS)
 
 
 def test_a_wake_up_during_the_last_read_is_projected_at_once_with_the_sweeper_off(projectors, tenant):
@@ -102,9 +102,9 @@ def test_the_sweeper_makes_good_for_a_lost_message_whose_flag_is_still_there(pro
     projectors.open(tenant)
     projectors.redis.delete(f"{projectors.prefix}:projections", f"{projectors.prefix}:projections.msgs")
     projectors.open(tenant)
-    assert projectors.queue.figures().waiting == 0
+    assert projectors.queue.health().queues[0].waiting == 0
     projectors.sweep(tenant)
-    assert projectors.queue.figures().waiting == len(GROUPS)
+    assert projectors.queue.health().queues[0].waiting == len(GROUPS)
     with projectors.working():
         eventually(lambda: projectors.is_done(tenant))
 
@@ -129,7 +129,7 @@ def test_the_sweeper_does_not_flood_a_queue_that_nobody_empties(projectors, tena
     projectors.stand.open(tenant)
     for _ in range(MOST_WAITING // 3 + 5):
         projectors.sweep(tenant)
-    assert projectors.queue.figures().waiting == MOST_WAITING
+    assert projectors.queue.health().queues[0].waiting == MOST_WAITING
 
 
 def test_a_store_that_is_back_is_caught_up_with_by_the_sweeper(projectors, tenant):
@@ -140,7 +140,7 @@ def test_a_store_that_is_back_is_caught_up_with_by_the_sweeper(projectors, tenan
         eventually(lambda: stand.status(tenant)["search"].attempts == 1)
         stand.index.whims.away = False
         eventually(lambda: projectors.sweep(tenant) is not None and projectors.is_done(tenant))
-    assert projectors.queue.figures().dead == 0
+    assert projectors.queue.health().dead == 0
 
 
 @pytest.mark.parametrize("hanging", [("search",), ("search", "audit")])
@@ -214,9 +214,9 @@ def test_announcing_takes_one_round_trip(projectors, tenant):
     before = calls()
     projectors.wakeups.appended(uuid7(), f"user-{uuid7()}", 1)
     assert calls() - before == 1
-    assert projectors.queue.figures().waiting == 2 * len(GROUPS)
+    assert projectors.queue.health().queues[0].waiting == 2 * len(GROUPS)
 
 
 def test_wake_ups_of_no_group_say_nothing(projectors, tenant):
     WakeUps(projectors.redis, prefix=projectors.prefix, groups=()).appended(tenant, "cli", 1)
-    assert projectors.queue.figures().waiting == 0
+    assert projectors.queue.health().queues[0].waiting == 0

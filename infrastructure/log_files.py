@@ -1,0 +1,150 @@
+"""The logs of a system on one machine: a file for each process, which begins anew when it is full."""
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator
+from heapq import merge
+from logging import INFO, LogRecord
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Any, TextIO
+
+from msgspec import Struct
+
+MOST_BYTES = 20_000_000
+OLD_FILES = 4
+LEVELS = ("debug", "info", "warning", "error", "critical")
+
+Line = dict[str, Any]
+"""A line of a log: what JSON holds of it, or its `message` alone, with its `process`."""
+
+
+class _QuietFile(RotatingFileHandler):
+    def handleError(self, record: LogRecord) -> None:  # noqa: N802
+        """Says nothing: what could not be written is lost."""
+
+
+class LogFiles:
+    """Writes lines to the files of a directory. A full disk loses lines, and holds nobody up."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._files: dict[str, RotatingFileHandler] = {}
+
+    def write(self, name: str, line: str) -> None:
+        """Adds a line of a process to its file."""
+        if name not in self._files:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path = self._directory / f"{name}.log"
+            file = _QuietFile(path, maxBytes=MOST_BYTES, backupCount=OLD_FILES, encoding="utf-8", delay=True)
+            self._files[name] = file
+        self._files[name].emit(LogRecord(name, INFO, "", 0, line, None, None))
+
+    def close(self) -> None:
+        """Closes the files."""
+        for file in self._files.values():
+            file.close()
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """Which lines: at least of this level, with these ids and values, not before `since` (as the lines write it),
+    and with `text` somewhere in them."""
+
+    level: str = "debug"
+    ids: dict[str, str] = {}
+    since: str = ""
+    text: str = ""
+
+    def holds(self, line: Line) -> bool:
+        """Whether a line is one of them. A line that isn't JSON has no level: it is there for every one."""
+        level = line.get("level", "critical")
+        return (
+            (level not in LEVELS or LEVELS.index(level) >= LEVELS.index(self.level))
+            and all(str(line.get(name, "")) == value for name, value in self.ids.items())
+            and line.get("time", "9") >= self.since
+            and self.text.casefold() in json.dumps(line, ensure_ascii=False).casefold()
+        )
+
+
+def parsed(process: str, line: str) -> Line:
+    """A line as it was written."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        found = None
+    return {"process": process, **(found if isinstance(found, dict) else {"message": line})}
+
+
+def read(paths: Iterable[Path]) -> Iterator[Line]:
+    """All lines of log files, in the order of their times; one without takes that of the line before it."""
+    return (line for _, line in merge(*(_dated(path) for path in paths), key=lambda dated: dated[0]))
+
+
+def files(directory: Path, process: str | None = None) -> list[Path]:
+    """The log files in a directory, of one process or all, the oldest of each first."""
+    found = [path for path in directory.glob(f"{process or '*'}.log*") if _NAME.fullmatch(path.name)]
+    return sorted(found, key=lambda path: (path.name.split(".")[0], -int(path.suffix[1:].replace("log", "0"))))
+
+
+def followed(directory: Path, process: str | None, stop: Callable[[], bool]) -> Iterator[Line]:
+    """Lines that are written from now on, also to files that begin anew, until `stop()`."""
+    open_files: dict[str, TextIO] = {}
+    ends = {path.name: (path.stat().st_ino, path.stat().st_size) for path in _newest(directory, process)}
+    try:
+        while not stop():
+            idle = True
+            for path in _newest(directory, process):
+                for line in _grown(path, open_files, ends):
+                    idle = False
+                    yield parsed(path.stem, line)
+            if idle:
+                time.sleep(0.2)
+    finally:
+        for file in open_files.values():
+            file.close()
+
+
+_NAME = re.compile(r"[a-z]+\.log(\.[0-9]+)?")
+
+
+def _newest(directory: Path, process: str | None) -> list[Path]:
+    return [path for path in files(directory, process) if path.suffix == ".log"]
+
+
+def _grown(path: Path, open_files: dict[str, TextIO], ends: dict[str, tuple[int, int]]) -> Iterator[str]:
+    """The whole lines that a file has got since the last look, and then those of the file that took its place."""
+    file = open_files.get(path.name)
+    if file is not None:
+        yield from _lines(file)
+        if path.stat().st_ino == _inode(file):
+            return
+        file.close()
+    file = open_files[path.name] = path.open(encoding="utf-8", errors="replace")
+    inode, end = ends.pop(path.name, (0, 0))
+    if inode == _inode(file):
+        file.seek(end)
+    yield from _lines(file)
+
+
+def _lines(file: TextIO) -> Iterator[str]:
+    while line := file.readline():
+        if not line.endswith("\n"):
+            file.seek(file.tell() - len(line.encode()))
+            return
+        yield line.rstrip("\n")
+
+
+def _inode(file: TextIO) -> int:
+    from os import fstat  # noqa: PLC0415
+
+    return fstat(file.fileno()).st_ino
+
+
+def _dated(path: Path) -> Iterator[tuple[str, Line]]:
+    last = ""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for text in file:
+            line = parsed(path.name.split(".")[0], text.rstrip("\n"))
+            last = str(line.get("time", last))
+            yield last, line

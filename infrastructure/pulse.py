@@ -1,0 +1,55 @@
+"""What a process tells of itself every few seconds: processor, memory, files, and its connections to PostgreSQL."""
+
+import os
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import psutil
+
+from infrastructure.postgres import Database
+
+if TYPE_CHECKING:
+    from infrastructure.telemetry import Telemetry
+
+EVERY_SECONDS = 5.0
+
+
+class Pulse:
+    """A thread that keeps a process's own gauges true. `kind` is api, worker or sweeper."""
+
+    def __init__(self, telemetry: "Telemetry", kind: str, pools: Sequence[Database]) -> None:
+        self._telemetry = telemetry
+        self._kind = kind
+        self._pools = pools
+        self._process = psutil.Process(os.getpid())
+        self._used = 0.0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
+        telemetry.processes.labels(kind).set(1)
+        telemetry.started.labels(kind).set(self._process.create_time())
+        self._thread.start()
+
+    def close(self) -> None:
+        """Ends the thread."""
+        self._ended.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        self._beat()
+        while not self._ended.wait(EVERY_SECONDS):
+            self._beat()
+
+    def _beat(self) -> None:
+        telemetry, kind = self._telemetry, self._kind
+        with self._process.oneshot():
+            times = self._process.cpu_times()
+            telemetry.memory_bytes.labels(kind).set(self._process.memory_info().rss)
+            telemetry.open_files.labels(kind).set(self._process.num_fds())
+        telemetry.cpu_seconds.labels(kind).inc(max(0.0, times.user + times.system - self._used))
+        self._used = times.user + times.system
+        pools = [pool.connections() for pool in self._pools]
+        telemetry.pool_limit.set(sum(each.limit for each in pools))
+        telemetry.pool_waiting.set(sum(each.waiting for each in pools))
+        telemetry.pool_connections.labels("idle").set(sum(each.idle for each in pools))
+        telemetry.pool_connections.labels("in_use").set(sum(each.size - each.idle for each in pools))
