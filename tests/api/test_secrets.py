@@ -1,14 +1,18 @@
 """Passwords and tokens are in no table, no event, no log line and no answer."""
 
 import base64
+import io
+import json
 import logging
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import psycopg
 import pytest
 from psycopg import sql
 
+from api.logs import JsonLines
+from api.observing import access_log
 from tests.api.leaks import Leaks
 from tests.api.stand import API
 
@@ -62,15 +66,25 @@ def test_no_log_line_and_no_answer_holds_them(acme, secrets, caplog):
         assert secret not in told
 
 
-def test_the_access_log_tells_the_route_and_nobodys_data(acme, caplog):
-    caplog.set_level(logging.INFO, "clientforge.access")
-    acme.rep.get("/search", q="somebodys-name")
-    [record] = [each for each in caplog.records if each.name == "clientforge.access"]
-    told = record.__dict__
+def test_the_access_log_tells_the_route_who_asked_and_nobodys_data(acme):
+    written = io.StringIO()
+    handler = logging.StreamHandler(written)
+    handler.setFormatter(JsonLines())
+    access_log.addHandler(handler)
+    access_log.setLevel(logging.INFO)
+    try:
+        answer = acme.rep.get("/search", q="somebodys-name")
+    finally:
+        access_log.removeHandler(handler)
+        access_log.setLevel(logging.NOTSET)
+    [line] = written.getvalue().splitlines()
+    told = json.loads(line)
     assert (told["method"], told["route"], told["status"]) == ("GET", "/api/v1/search", 200)
     assert told["ms"] > 0
-    assert told["request"]
-    assert "somebodys-name" not in str(told)
+    assert told["request"] == answer.headers["x-request-id"]
+    assert (told["tenant"], told["actor"]) == (str(acme.profile.id), f"user-{acme.rep.id}")
+    assert UUID(told["correlation"])
+    assert "somebodys-name" not in line
 
 
 def test_the_watch_over_all_these_tests_sees_their_secrets_and_their_lines(leaks, secrets):

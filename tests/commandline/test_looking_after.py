@@ -1,5 +1,7 @@
 """`projections` and `queue`: where the read side stands, and what people do about it."""
 
+import json
+
 import psycopg
 import pytest
 from uuid_utils.compat import uuid7
@@ -121,6 +123,20 @@ def test_the_queue_is_healthy_with_a_worker_and_without_dead_letters(run: Run, e
     assert "dead since" in ill.stdout
 
 
+def test_dead_letters_are_listed_and_what_they_are_about_is_tried_again(run: Run, environment, built, acme, fresh_urls):
+    park(fresh_urls, acme, "accounts")
+    _die(built, environment["REDIS_PREFIX"], str(acme.id))
+    assert f"parked({acme.id}, accounts, 3)" in done(run("queue", "list-dlq"))
+
+    assert "1 of 1 dead letters are tried again" in done(run("queue", "retry-dlq"))
+    assert "There are no dead letters" in done(run("queue", "list-dlq"))
+    assert "Nothing stands still" in done(run("projections", "retry", "accounts", "--tenant", "acme"))
+
+    _die(built, environment["REDIS_PREFIX"], str(acme.id))
+    assert "0 of 1 dead letters are tried again" in done(run("queue", "retry-dlq"))
+    assert "There are no dead letters" in done(run("queue", "list-dlq"))
+
+
 def test_dead_letters_are_deleted_when_somebody_says_yes(run: Run, environment, built):
     _die(built, environment["REDIS_PREFIX"])
 
@@ -134,8 +150,8 @@ def test_a_redis_that_is_away_is_said_in_a_sentence(run: Run):
     assert "Redis can't be reached" in told
 
 
-def _die(built: Application, prefix: str) -> None:
+def _die(built: Application, prefix: str, tenant: str = "a tenant") -> None:
     """Puts a message among the dead letters, as Dramatiq does."""
-    message = b'{"actor_name": "parked", "args": ["a tenant", "accounts", 3], "message_timestamp": 1}'
+    message = json.dumps({"actor_name": "parked", "args": [tenant, "accounts", 3], "message_timestamp": 1})
     built.redis.zadd(f"{prefix}:projections.XQ", {"a-message": 1_700_000_000_000})
     built.redis.hset(f"{prefix}:projections.XQ.msgs", "a-message", message)
