@@ -21,9 +21,12 @@ from api import (
     deals,
     documentation,
     health,
+    link_pages,
     pipelines,
     products,
+    recovery,
     search,
+    signing_up,
     tenant,
     users,
 )
@@ -50,6 +53,7 @@ from infrastructure.postgres import Database
 from infrastructure.pulse import Pulse
 from infrastructure.queue_health import Queues
 from infrastructure.rate_limits import RateLimits
+from infrastructure.recovery import Recovery
 from infrastructure.security_log import SecurityLog
 from infrastructure.sessions import Sessions
 from infrastructure.settings import Settings
@@ -64,7 +68,7 @@ from projections.ports import NotPublished, StoreAway, TookTooLong
 PREFIX = "/api/v1"
 
 CONTROLLERS = (
-    *(auth, browsing, api_keys, tenant),
+    *(auth, browsing, recovery, signing_up, api_keys, tenant),
     *(accounts, contacts, products, pipelines, deals, users),
     *(analytics, search, audit),
 )
@@ -96,6 +100,7 @@ def create(application: Application, *, on_close: Callable[[], None] = lambda: N
             *(route(services, operation, PREFIX) for operation in OPERATIONS),
             *health.routes(services, gauges),
             *documentation.routes(document(OPERATIONS, PREFIX)),
+            *link_pages.routes(),
         ],
         exception_handlers={
             Refused: on_refused,
@@ -128,15 +133,35 @@ def _services(application: Application) -> Services:
         on_noted=lambda type: telemetry.security_events.labels(type).inc(),
     )
     lockouts = Lockouts(failures=settings.log_in_failures, window=timedelta(seconds=settings.lockout_seconds))
+    handler = Handler(store, application.announcements)
+    credentials = Credentials(database, store, application.tenancy, sessions, Passwords(), security, lockouts)
+    rate_limits = RateLimits(
+        application.redis,
+        settings,
+        on_fallback=lambda name: telemetry.limited_by_process.labels(name).inc(),
+        prefix=settings.redis_prefix,
+    )
     return Services(
         settings=settings,
         database=database,
         store=store,
         keys=application.store,
-        handler=Handler(store, application.announcements),
+        handler=handler,
+        tenancy=application.tenancy,
         profiles=Profiles(application.tenancy, time.monotonic),
         sessions=sessions,
-        credentials=Credentials(database, store, application.tenancy, sessions, Passwords(), security, lockouts),
+        credentials=credentials,
+        recovery=Recovery(
+            database,
+            store,
+            application.tenancy,
+            handler,
+            credentials,
+            security,
+            rate_limits,
+            application.announcements.mail,
+            settings,
+        ),
         security=security,
         access_tokens=access_tokens,
         api_keys=ApiKeys(database),
@@ -146,12 +171,7 @@ def _services(application: Application) -> Services:
         search=application.search,
         trail=application.trail,
         telemetry=telemetry,
-        rate_limits=RateLimits(
-            application.redis,
-            settings,
-            on_fallback=lambda name: telemetry.limited_by_process.labels(name).inc(),
-            prefix=settings.redis_prefix,
-        ),
+        rate_limits=rate_limits,
         addresses=ClientAddresses(settings.trusted_proxies),
         long_operations=LongOperations(settings.long_operations),
         dependencies={

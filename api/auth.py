@@ -70,7 +70,7 @@ def log_in(call: Call[LogIn, Any]) -> Tokens:
     """Starts a session. Raises WrongCredentials."""
     services = call.services
     try:
-        named = _tenants(services, call.received, call.body)
+        named = tenants_named(services, call.received, call.body.tenant)
         tokens = services.credentials.log_in(named, call.body.email, call.body.password, call.client)
     except Refused as refused:
         services.telemetry.log_ins.labels(refused.code).inc()
@@ -88,15 +88,15 @@ def account(services: Services, received: Received) -> Sequence[Partition]:
         body = decoded(LogIn, received.raw)
     except Refused:
         return ()
-    tenant = services.credentials.tenant(_tenants(services, received, body))
+    tenant = services.credentials.tenant(tenants_named(services, received, body.tenant))
     named = f"{tenant.id if tenant else ''}:{body.email.casefold()}"
     return (Partition(kind="account", id=sha256(named.encode("utf-8", "surrogatepass")).hexdigest()),)
 
 
-def _tenants(services: Services, received: Received, body: LogIn) -> list[str]:
+def tenants_named(services: Services, received: Received, tenant: str | None) -> list[str]:
     """The tenant that is named, else the host's first label where it can be a subdomain, then the default tenant."""
-    if body.tenant:
-        return [body.tenant]
+    if tenant:
+        return [tenant]
     host = received.host.rpartition(":")[0] or received.host
     label, _, domain = host.partition(".")
     named = [label] if domain and not _is_address(host) else []

@@ -16,11 +16,14 @@ import domain.pipelines.commands as pipelines
 from api import refusals
 from application import handling
 from application.neighbourhood import TooDeep
+from application.signing_up import SignUpOff
 from domain import kernel
 from domain.identity import staff
 from domain.kernel import Refused
 from infrastructure.credentials import WrongCredentials, WrongPassword
+from infrastructure.mailed_tokens import LinkNotValid
 from infrastructure.passwords import WeakPassword
+from infrastructure.recovery import InvitationNotNeeded, MailNotSetUp, TooManyMails
 from infrastructure.tokens import ExpiredToken, InvalidToken, RevokedToken
 from projections.deals.pipeline import InTheFuture
 from projections.failures import told
@@ -39,6 +42,8 @@ STATUS: Mapping[type[Refused], int] = {
     WrongCredentials: 401,
     handling.Forbidden: 403,
     refusals.CsrfTokenMissing: 403,
+    SignUpOff: 403,
+    MailNotSetUp: 403,
     kernel.NotFound: 404,
     refusals.NoSuchRoute: 404,
     refusals.MethodNotAllowed: 405,
@@ -54,6 +59,7 @@ STATUS: Mapping[type[Refused], int] = {
     pipelines.DefaultPipelineNeeded: 409,
     staff.LastAdmin: 409,
     staff.TooManyUsers: 409,
+    InvitationNotNeeded: 409,
     handling.VersionMismatch: 412,
     refusals.TooLarge: 413,
     refusals.UnsupportedMediaType: 415,
@@ -73,8 +79,10 @@ STATUS: Mapping[type[Refused], int] = {
     InvalidCursor: 422,
     InvalidSort: 422,
     WeakPassword: 422,
+    LinkNotValid: 422,
     WrongPassword: 422,
     refusals.TooManyRequests: 429,
+    TooManyMails: 429,
     refusals.TooManyAtOnce: 429,
 }
 

@@ -13,6 +13,8 @@ _PATTERNS = (
     (re.compile(r"(?P<kept>\b(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE), r"\g<kept>" + _GONE),
     # a JSON Web Token anywhere
     (re.compile(r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?"), _GONE),
+    # an API key, or the token of a link in a mail, anywhere
+    (re.compile(r"\bcf[kl]_[A-Za-z0-9_-]{20,}"), _GONE),
     # password=…, "refresh_token": "…", api-key: …
     (
         re.compile(

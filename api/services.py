@@ -14,6 +14,7 @@ from infrastructure.api_keys import ApiKeys
 from infrastructure.credentials import Credentials
 from infrastructure.postgres import Database
 from infrastructure.rate_limits import RateLimits
+from infrastructure.recovery import Recovery
 from infrastructure.security_log import SecurityLog
 from infrastructure.sessions import Sessions
 from infrastructure.settings import Settings
@@ -37,9 +38,11 @@ class Services:
     store: EventStore
     keys: KeyReader
     handler: Handler
+    tenancy: Tenancy
     profiles: "Profiles"
     sessions: Sessions
     credentials: Credentials
+    recovery: Recovery
     security: SecurityLog
     access_tokens: AccessTokens
     api_keys: ApiKeys

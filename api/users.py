@@ -1,6 +1,6 @@
 """Users over HTTP. Their passwords are set here, and kept apart from the log."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -13,8 +13,9 @@ from application.handling import Outcome
 from application.neighbourhood import TooDeep
 from domain.identity.commands import ActivateUser, ChangeUserRole, CreateUser, DeactivateUser, EditUser
 from domain.identity.staff import LastAdmin, TooManyUsers
-from domain.kernel import HierarchyCycle, NotFound, PersonalDataErased
+from domain.kernel import Archived, HierarchyCycle, Invalid, NotFound, PersonalDataErased, Refused
 from infrastructure.passwords import WeakPassword, check_password
+from infrastructure.recovery import InvitationNotNeeded, MailNotSetUp, TooManyMails
 from projections.identity.directory import USERS, UserRow
 
 RECORDS = Records(
@@ -86,12 +87,19 @@ def unlock(call: Call[None, Any]) -> None:
     call.services.credentials.unlock(call.principal.tenant, call.received.record, call.sender.actor, call.client)
 
 
+def invite(call: Call[None, Any]) -> None:
+    """Has a user be mailed a link by which they choose their first password. Raises NotFound and others."""
+    call.services.recovery.invite(call.principal.tenant, call.received.record, call.sender.actor, call.client)
+
+
 def end_sessions(call: Call[None, Any]) -> None:
     """Logs a user out everywhere. Raises NotFound."""
     call.services.credentials.end_sessions(call.principal.tenant, call.received.record, call.sender.actor, call.client)
 
 
-def _on_access(verb: str, summary: str, run: Callable[[Call[Any, Any]], None]) -> Operation:
+def _on_access(
+    verb: str, summary: str, run: Callable[[Call[Any, Any]], None], *, refuses: Sequence[type[Refused]] = ()
+) -> Operation:
     return Operation(
         method="POST",
         path=f"/users/{{id:uuid}}/{verb}",
@@ -102,7 +110,7 @@ def _on_access(verb: str, summary: str, run: Callable[[Call[Any, Any]], None]) -
         answer=None,
         status=204,
         permission="user:manage",
-        refuses=(NotFound,),
+        refuses=(NotFound, *refuses),
     )
 
 
@@ -132,5 +140,11 @@ OPERATIONS: list[Operation] = [
         example={"password": "correct horse battery staple"},
     ),
     _on_access("unlock", "Let a user whose log-ins failed too often try again at once.", unlock),
+    _on_access(
+        "invite",
+        "Mail a user who has no password yet a link by which they choose one.",
+        invite,
+        refuses=(Archived, Invalid, InvitationNotNeeded, TooManyMails, MailNotSetUp),
+    ),
     _on_access("end-sessions", "Log a user out everywhere.", end_sessions),
 ]

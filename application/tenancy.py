@@ -50,20 +50,20 @@ class Tenancy:
         Raises AlreadyTaken for a subdomain that another tenant has.
         """
         id = uuid7()
-        self._handler.handle(_operator(PLATFORM, actor), "tenant", id, command)
+        self._handler.handle(operator(PLATFORM, actor), "tenant", id, command)
         self.open(id, actor=actor)
         return self.profile(id)
 
     def edit(self, tenant: UUID, command: EditTenant, *, actor: str = "cli") -> TenantProfile:
         """Changes a tenant. Raises NotFound, AlreadyTaken or Invalid."""
-        self._handler.handle(_operator(PLATFORM, actor), "tenant", tenant, command)
+        self._handler.handle(operator(PLATFORM, actor), "tenant", tenant, command)
         return self.profile(tenant)
 
     def open(self, tenant: UUID, *, actor: str = "cli") -> None:
         """Gives a tenant its default pipeline unless it has it."""
         command = CreatePipeline(name="Sales", default=True, stages=stages([uuid7() for _ in range(6)]))
         if not self._store.holders(tenant, (Claim("pipeline.default", ""),)):
-            self._handler.handle(_operator(tenant, actor), "pipeline", uuid7(), command)
+            self._handler.handle(operator(tenant, actor), "pipeline", uuid7(), command)
 
     def find(self, name: str) -> TenantProfile:
         """A tenant by its subdomain or id. Raises NotFound."""
@@ -106,5 +106,6 @@ def _profile(tenant: UUID, state: Tenant) -> TenantProfile:
     )
 
 
-def _operator(tenant: UUID, actor: str) -> Sender:
+def operator(tenant: UUID, actor: str) -> Sender:
+    """The platform's own processes, as senders of commands to a tenant."""
     return Sender(tenant=tenant, actor=actor, permissions=OPERATOR, correlation=uuid7())

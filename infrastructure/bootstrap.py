@@ -19,9 +19,11 @@ from infrastructure.embedded_search import PostgresIndex
 from infrastructure.embedded_trail import PostgresTrail
 from infrastructure.event_store import PostgresEventStore
 from infrastructure.keys import KeyRing, Wrapping
+from infrastructure.mailing import Mailing, declare_mail
 from infrastructure.postgres import Database, is_passing
 from infrastructure.redis import LastPositions, connect, connect_briefly
 from infrastructure.settings import Settings
+from infrastructure.smtp import transport_of
 from infrastructure.wakeups import WakeUps
 from projections.catalogue import groups
 from projections.engine import Engine, Projected
@@ -100,11 +102,17 @@ class Application:
         client = connect(self.settings.redis_url.get_secret_value())
         broker = open_broker(client, retry_base=self.settings.retry_base_seconds, prefix=self.settings.redis_prefix)
         declare(broker, self.engine, self.announcements)
+        declare_mail(broker, lambda: self.mailing, retry_base=self.settings.retry_base_seconds)
         if self.telemetry is not None:
             from infrastructure.message_telemetry import MessageTelemetry  # noqa: PLC0415
 
             broker.add_middleware(MessageTelemetry(self.telemetry))
         return broker
+
+    @cached_property
+    def mailing(self) -> Mailing:
+        """Sends mail."""
+        return Mailing(self.database, self.store, self.settings, transport_of(self.settings))
 
     def close(self) -> None:
         """Gives back connections and stops threads."""

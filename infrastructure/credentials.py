@@ -12,8 +12,16 @@ from application.tenancy import Tenancy, TenantProfile
 from domain.identity.events import UserPersonal
 from domain.identity.state import User
 from domain.kernel import Claim, NotFound, Refused
-from domain.security.events import AccessEvent, PasswordSet, SessionsEnded, Unlocked
+from domain.security.events import (
+    AccessEvent,
+    InvitationAccepted,
+    PasswordReset,
+    PasswordSet,
+    SessionsEnded,
+    Unlocked,
+)
 from infrastructure.lockouts import NOBODY, Lockouts
+from infrastructure.mailed_tokens import LinkNotValid, MailedToken, redeem, void_tokens
 from infrastructure.passwords import Passwords, check_password
 from infrastructure.postgres import Database, Transaction
 from infrastructure.security_log import SecurityLog
@@ -53,6 +61,9 @@ _KEEP = (
 )
 
 
+_ACTIVE = "SELECT 1 FROM principals WHERE tenant_id = %(tenant)s AND user_id = %(user)s AND active FOR UPDATE"
+
+
 class Credentials:
     """The passwords of all tenants' users. Whoever acts on another's says so as `actor`: a user's stream, or `cli`."""
 
@@ -90,7 +101,7 @@ class Credentials:
         """
         profile = self.tenant(tenants)
         tenant = profile.id if profile else PLATFORM
-        user = self._user(profile, email)
+        user = self.user(profile, email)
         stored = self._stored(tenant, user)
         right = self._passwords.verify(stored, password)
         known = user if user is not None and stored is not None else NOBODY
@@ -151,6 +162,27 @@ class Credentials:
         if made:
             self._security.note(tenant, user, (PasswordSet(),), actor, client)
 
+    def set_by_link(
+        self, token: MailedToken, password: str, event: PasswordReset | InvitationAccepted, client: Client
+    ) -> None:
+        """Gives a user the password that they chose, ends their sessions and a lock, and uses the link's token up.
+
+        Raises LinkNotValid where another request was faster.
+        """
+        tenant, user = token.tenant, token.user
+        hashed = self._passwords.hash(password)
+        with self._database.transaction(tenant) as transaction:
+            forgiven = self._lockouts.forgive(transaction, user)
+            if not transaction.execute(_ACTIVE, {"user": user}):
+                raise LinkNotValid
+            redeem(transaction, token)
+            self._set(transaction, user, hashed)
+        self._security.note(tenant, user, (*forgiven.told, event), stream_name("user", user), client)
+
+    def has_password(self, tenant: UUID, user: UUID) -> bool:
+        """Whether an active user can log in with a password."""
+        return self._stored(tenant, user) is not None
+
     def unlock(self, tenant: UUID, user: UUID, actor: str, client: Client) -> None:
         """Ends a lock before its time; where there is none it does nothing. Raises NotFound."""
         with self._database.transaction(tenant) as transaction:
@@ -176,7 +208,8 @@ class Credentials:
         profile = self._tenancy.profile(tenant)
         return [each for each in (*named, profile.name, profile.subdomain) if each]
 
-    def _user(self, tenant: TenantProfile | None, email: str) -> UUID | None:
+    def user(self, tenant: TenantProfile | None, email: str) -> UUID | None:
+        """Whose address this is in an active tenant."""
         claim = Claim("user.email", email.casefold())
         if tenant is None or not tenant.active:
             return None
@@ -213,6 +246,7 @@ class Credentials:
             {"user": user, "hash": hashed},
         )
         self._sessions.end_all(transaction, user)
+        void_tokens(transaction, user)
 
 
 def _check_known(transaction: Transaction, user: UUID) -> None:

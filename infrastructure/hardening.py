@@ -3,6 +3,7 @@
 All that is wrong is told at once, and no value with it.
 """
 
+import ipaddress
 import math
 import re
 from collections import Counter
@@ -24,7 +25,7 @@ _KNOWN_PASSWORDS = frozenset(
 
 def weaknesses(settings: "Settings") -> list[str]:
     """A line for each setting that production must not have, with what would be right."""
-    return [*_guessable(settings), *_known_passwords(settings), *_plain_http(settings)]
+    return [*_guessable(settings), *_known_passwords(settings), *_plain_http(settings), *_mail(settings)]
 
 
 def _guessable(settings: "Settings") -> Iterator[str]:
@@ -66,3 +67,22 @@ def _plain_http(settings: "Settings") -> Iterator[str]:
     for origin in settings.cors_origins:
         if not origin.startswith("https://"):
             yield f"CORS_ORIGINS: {origin} is plain HTTP; whoever is between could use what its pages may"
+
+
+def _mail(settings: "Settings") -> Iterator[str]:
+    if settings.sign_up and settings.smtp_host is None:
+        yield "SMTP_HOST: is missing; without mail nobody can end their SIGN_UP"
+    if settings.smtp_host is not None:
+        if settings.public_url is None:
+            yield "PUBLIC_URL: is missing; links in mails need it"
+        if settings.smtp_tls == "none" and not _is_this_machine(settings.smtp_host):
+            yield "SMTP_TLS: is none; whoever is between could use the links in mails"
+    elif settings.mail_directory is not None:
+        yield "MAIL_DIRECTORY: is for development; links that open accounts would lie in files"
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

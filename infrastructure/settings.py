@@ -9,11 +9,20 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from domain.tenants.events import Plan
+from infrastructure.addresses import is_sender
 from infrastructure.hardening import weaknesses
 
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
@@ -100,6 +109,28 @@ class Settings(BaseSettings):
     security_events_per_hour: int = Field(60, ge=1)
     """Log-ins, ended sessions and refused requests of one user that become events: of each so many in an hour."""
 
+    smtp_host: str | None = None
+    """Whom mail is given to. Without it, mail goes into MAIL_DIRECTORY; without that, none is sent."""
+    smtp_port: Port = 587
+    smtp_user: str | None = None
+    smtp_password: SecretStr | None = None
+    smtp_tls: Literal["starttls", "tls", "none"] = "starttls"
+    """`tls` from the first byte on (port 465), `starttls` before anything is said (587), or `none`."""
+    smtp_seconds: float = Field(10.0, gt=0)
+    """How long the SMTP server may take for each answer."""
+    mail_from: str | None = Field(None, validate_default=True)
+    """The sender, such as `ClientForge <crm@example.com>`."""
+    mail_directory: Path | None = None
+    """Where mail is left as files while there is no SMTP server: for development."""
+    mails_per_hour: int = Field(5, ge=1)
+    """Mails with links that go to one address of one tenant within an hour."""
+    password_reset_seconds: int = Field(3600, ge=60)
+    """How long the link of a mail is good for: this one, that of a verification, and that of an invitation."""
+    verification_seconds: int = Field(86_400, ge=60)
+    invitation_seconds: int = Field(604_800, ge=60)
+    sign_up: bool = False
+    """Whether anybody may make a tenant of their own."""
+
     api_processes: int = Field(1, ge=1)
     api_threads: int = Field(16, ge=1)
     """Threads of one API process that run handlers."""
@@ -177,6 +208,25 @@ class Settings(BaseSettings):
                 if not _ORIGIN.fullmatch(str(each)):
                     raise ValueError("must be origins like https://app.example.com between commas; * is none")
         return origins
+
+    @field_validator("mail_from")
+    @classmethod
+    def _is_a_sender(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None and info.data.get("smtp_host"):
+            raise ValueError("must say whom mail comes from, such as 'ClientForge <crm@example.com>'")
+        if value is not None and not is_sender(value):
+            raise ValueError("must be an address, such as 'ClientForge <crm@example.com>'")
+        return value
+
+    @property
+    def sends_mail(self) -> bool:
+        """Whether mail goes anywhere: to an SMTP server, or into files."""
+        return self.smtp_host is not None or self.mail_directory is not None
+
+    @property
+    def links_at(self) -> str:
+        """What links in mails begin with. Never what a request says of its host: that is its sender's choice."""
+        return self.public_url or f"http://localhost:{self.port}"
 
     @property
     def is_https(self) -> bool:

@@ -21,6 +21,7 @@ QUEUE = "projections"
 QUEUES = (QUEUE,)
 PROJECT = "project"
 PARKED = "parked"
+MAIL = "mail"
 SENDER = "sender"
 """The option of a message that holds the ids of the request that sent it."""
 
@@ -89,6 +90,15 @@ class WakeUps:
             self._send([("", _message(PARKED, str(tenant), projection, position, error))])
         except redis.RedisError as away:
             log.warning("no dead letter for %s of tenant %s: %s", projection, tenant, type(away).__name__)
+            return False
+        return True
+
+    def mail(self, tenant: UUID, user: UUID, kind: str) -> bool:
+        """Has a worker send a user the mail that waits for them. False when Redis is away."""
+        try:
+            self._send([("", _message(MAIL, str(tenant), str(user), kind))])
+        except redis.RedisError as away:
+            log.warning("a mail waits until somebody asks again: %s", type(away).__name__)
             return False
         return True
 

@@ -65,7 +65,10 @@ def announce(place: "DataDirectory", values: Mapping[str, str], first: "FirstTen
     host, port = address(values)
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     with suppress(OSError, ValueError), _one_at_a_time:
-        print(_TEXT.format(url=url, directory=place.path, log_in=_log_in(first), query=_query(url, first)), flush=True)
+        told = _TEXT.format(
+            url=url, directory=place.path, mail=_mail(values), log_in=_log_in(first), query=_query(url, first)
+        )
+        print(told, flush=True)
 
 
 _TEXT = """
@@ -74,6 +77,7 @@ ClientForge is running: {url}
 {log_in}
   The API explained    {url}/api/docs
   Data and settings    {directory} (clientforge.env)
+  Mail                 {mail}
 
   A first query to paste:
 
@@ -81,6 +85,12 @@ ClientForge is running: {url}
 
   Ctrl-C stops it.
 """
+
+
+def _mail(values: Mapping[str, str]) -> str:
+    if directory := values.get("MAIL_DIRECTORY"):
+        return f"as files in {directory}: set SMTP_HOST to have it sent"
+    return "by SMTP_HOST, where that is set: without it, none is sent"
 
 
 def _log_in(first: "FirstTenant") -> str:

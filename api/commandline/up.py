@@ -45,6 +45,7 @@ def up_command(
     (./.clientforge unless --data-dir names another), where one `up` at a time may run. Other commands find the system
     by --data-dir, other tools by the settings in DIR/clientforge.env. ELASTICSEARCH_URL and MONGODB_URL in the
     environment or in .env are used where they are set; without them, search and audit are kept in PostgreSQL.
+    Without SMTP_HOST, mail becomes files in DIR/mail.
 
     SIGINT (Ctrl-C) and SIGTERM stop it in order. What ends by itself is started again.
     """
@@ -103,7 +104,7 @@ def _run(place: "DataDirectory", port: int | None, *, sample: bool) -> None:
     try:
         end_leftovers(place.path)
         known = place.secrets()
-        values = _settings(known, port)
+        values = _settings(place, known, port)
         print(f"Starting ClientForge in {place.path}", flush=True)
         values.update(start_stores(place, known, supervisor))
         note_moved_stores(place, known, values)
@@ -129,7 +130,7 @@ def _say(logs: "LogFiles", name: str, line: str) -> None:
         say(name, line)
 
 
-def _settings(known: Mapping[str, str], port: int | None) -> dict[str, str]:
+def _settings(place: "DataDirectory", known: Mapping[str, str], port: int | None) -> dict[str, str]:
     """The settings of this run: what the last one had, under what the environment and .env say now."""
     from dotenv import dotenv_values
 
@@ -142,6 +143,9 @@ def _settings(known: Mapping[str, str], port: int | None) -> dict[str, str]:
     for name, otherwise in (("ENVIRONMENT", "development"), ("HOST", "127.0.0.1"), ("DEFAULT_TENANT", "main")):
         values[name] = given.get(name) or known.get(name) or otherwise
     values.update({name: value for name in OPTIONAL_STORES if (value := given.get(name))})
+    values.pop("MAIL_DIRECTORY", None)
+    if not given.get("SMTP_HOST") and values["ENVIRONMENT"] != "production":
+        values["MAIL_DIRECTORY"] = given.get("MAIL_DIRECTORY") or str(place.path / "mail")
     if port is None:
         port = int(given.get("PORT") or known.get("PORT") or "3000")
     values["PORT"] = str(port or free_port())

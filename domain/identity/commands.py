@@ -14,12 +14,24 @@ from domain.identity.events import (
     UserCreated,
     UserDeactivated,
     UserEdited,
+    UserEmailVerified,
     UserEvent,
     UserPersonal,
     UserRoleChanged,
 )
 from domain.identity.state import User
-from domain.kernel import AlreadyExists, Archived, Claim, Command, NotFound, Reference, changes, given, readable
+from domain.kernel import (
+    AlreadyExists,
+    Archived,
+    Claim,
+    Command,
+    Invalid,
+    NotFound,
+    Reference,
+    changes,
+    given,
+    readable,
+)
 from domain.neighbours import Neighbours, check_no_cycle
 from domain.permissions import Role
 from domain.values import (
@@ -79,6 +91,13 @@ class ChangeUserRole(Command, frozen=True, kw_only=True):
     role: Role
 
 
+class VerifyUserEmail(Command, frozen=True, kw_only=True):
+    """Note that a user receives what is mailed to this address, which must be theirs."""
+
+    PERMISSION: ClassVar[str] = "user:manage"
+    email: Email
+
+
 class DeactivateUser(Command, frozen=True, kw_only=True):
     """Lock a user out, and give them no more work. What they own stays theirs."""
 
@@ -91,7 +110,7 @@ class ActivateUser(Command, frozen=True, kw_only=True):
     PERMISSION: ClassVar[str] = "user:delete"
 
 
-UserCommand = CreateUser | EditUser | ChangeUserRole | DeactivateUser | ActivateUser
+UserCommand = CreateUser | EditUser | ChangeUserRole | VerifyUserEmail | DeactivateUser | ActivateUser
 
 
 def references(command: UserCommand, state: User | None) -> Iterator[Reference]:
@@ -100,7 +119,7 @@ def references(command: UserCommand, state: User | None) -> Iterator[Reference]:
         case CreateUser() | EditUser():
             if command.manager and (state is None or command.manager != state.manager):
                 yield Reference(field="/manager", entity="user", id=command.manager, guarded=True, lineage=True)
-        case ChangeUserRole() | DeactivateUser() | ActivateUser():
+        case ChangeUserRole() | VerifyUserEmail() | DeactivateUser() | ActivateUser():
             return
 
 
@@ -135,6 +154,8 @@ def decide(command: UserCommand, state: User | None, neighbours: Neighbours) -> 
             return _edit(command, state, neighbours)
         case ChangeUserRole(role=role):
             return [] if role == state.role else [UserRoleChanged(previous=state.role, role=role)]
+        case VerifyUserEmail(email=email):
+            return _verify(email, state)
         case _ as never:
             assert_never(never)
 
@@ -152,7 +173,20 @@ def _edit(command: EditUser, state: User, neighbours: Neighbours) -> list[UserEv
         known = readable(state.personal)
         if different := changes(fields, known):
             changed["personal"] = structs.replace(known, **different)
+            if state.verified and "email" in different and not _is_same(different["email"], known.email):
+                changed["verified"] = False
     return [UserEdited(**changed)] if changed else []
+
+
+def _verify(email: str, state: User) -> list[UserEvent]:
+    if not _is_same(email, readable(state.personal).email):
+        raise Invalid("This is not the user's e-mail address.", field="/email")
+    return [] if state.verified else [UserEmailVerified()]
+
+
+def _is_same(email: str | None, other: str | None) -> bool:
+    """Whether two addresses are one: log-in makes no difference between upper and lower case either."""
+    return (email or "").casefold() == (other or "").casefold()
 
 
 def _personal(command: CreateUser | EditUser) -> dict[str, Any]:

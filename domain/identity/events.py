@@ -32,13 +32,23 @@ class UserCreated(Event, frozen=True, kw_only=True):
 
 
 class UserEdited(Event, frozen=True, kw_only=True):
-    """Some fields of a user became others; only those are set, `personal` as a whole."""
+    """Some fields of a user became others; only those are set, `personal` as a whole.
+
+    `verified` is set, to False, where the address is another one than was verified.
+    """
 
     TYPE: ClassVar[str] = "user.edited.v1"
     personal: UserPersonal | Sealed | Erased | UnsetType = UNSET
     manager: UUID | UnsetType | None = UNSET
     office: str | UnsetType | None = UNSET
     external_id: str | UnsetType | None = UNSET
+    verified: bool | UnsetType = UNSET
+
+
+class UserEmailVerified(Event, frozen=True, kw_only=True):
+    """A user showed that they receive what is mailed to their address."""
+
+    TYPE: ClassVar[str] = "user.email_verified.v1"
 
 
 class UserRoleChanged(Event, frozen=True, kw_only=True):
@@ -61,4 +71,4 @@ class UserActivated(Event, frozen=True, kw_only=True):
     TYPE: ClassVar[str] = "user.activated.v1"
 
 
-UserEvent = UserCreated | UserEdited | UserRoleChanged | UserDeactivated | UserActivated
+UserEvent = UserCreated | UserEdited | UserEmailVerified | UserRoleChanged | UserDeactivated | UserActivated

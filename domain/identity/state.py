@@ -10,6 +10,7 @@ from domain.identity.events import (
     UserCreated,
     UserDeactivated,
     UserEdited,
+    UserEmailVerified,
     UserEvent,
     UserPersonal,
     UserRoleChanged,
@@ -19,7 +20,10 @@ from domain.permissions import Role
 
 
 class User(Struct, frozen=True, kw_only=True):
-    """Who works for the tenant. `manager` is another user; a user who isn't `active` is what others call archived."""
+    """Who works for the tenant. `manager` is another user; a user who isn't `active` is what others call archived.
+
+    `verified` says that they have shown to receive what is mailed to their address.
+    """
 
     personal: UserPersonal | Sealed | Erased
     role: Role
@@ -27,6 +31,7 @@ class User(Struct, frozen=True, kw_only=True):
     office: str | None = None
     external_id: str | None = None
     active: bool = True
+    verified: bool = False
 
     @property
     def archived(self) -> bool:
@@ -43,6 +48,8 @@ def evolve(state: User | None, event: UserEvent) -> User | None:
     match event:
         case UserEdited():
             return structs.replace(state, **given(event))
+        case UserEmailVerified():
+            return structs.replace(state, verified=True)
         case UserRoleChanged():
             return structs.replace(state, role=event.role)
         case UserDeactivated():

@@ -47,6 +47,24 @@ class PasswordSet(Event, frozen=True, kw_only=True):
     TYPE: ClassVar[str] = "access.password_set.v1"
 
 
+class PasswordReset(Event, frozen=True, kw_only=True):
+    """A user chose another password by a link that was mailed to them; their sessions and a lock are over."""
+
+    TYPE: ClassVar[str] = "access.password_reset.v1"
+
+
+class Invited(Event, frozen=True, kw_only=True):
+    """An admin, or the sign-up of the tenant, had a link mailed to a user by which they choose their first password."""
+
+    TYPE: ClassVar[str] = "access.invited.v1"
+
+
+class InvitationAccepted(Event, frozen=True, kw_only=True):
+    """A user chose their first password by the link of their invitation."""
+
+    TYPE: ClassVar[str] = "access.invitation_accepted.v1"
+
+
 class SessionEnded(Event, frozen=True, kw_only=True):
     """One session ended by logging out or from the list of sessions."""
 
@@ -109,6 +127,9 @@ AccessEvent = (
     | Locked
     | Unlocked
     | PasswordSet
+    | PasswordReset
+    | Invited
+    | InvitationAccepted
     | SessionEnded
     | SessionsEnded
     | RefreshTokenReused

@@ -11,7 +11,8 @@ from projections.directories import Column, Directory, Record, personal_fields, 
 
 
 class UserRow(Record, frozen=True, kw_only=True):
-    """A user as they are read; of an `erased` one, who they were is gone. `archived` says that they aren't `active`."""
+    """A user as they are read; of an `erased` one, who they were is gone. `archived` says that they aren't `active`,
+    `verified` that they have shown to receive what is mailed to `email`."""
 
     name: str | None = None
     first_name: str | None = None
@@ -26,6 +27,7 @@ class UserRow(Record, frozen=True, kw_only=True):
     office: str | None = None
     external_id: str | None = None
     active: bool = True
+    verified: bool = False
 
 
 class UserFilter(Struct, frozen=True, kw_only=True):

@@ -15,10 +15,18 @@ from infrastructure.settings import Settings
 from tests.api.leaks import Leaks, rows
 from tests.api.stand import Company, company
 from tests.fixtures import JWT_SECRET, MASTER_KEY, WIDE_LIMITS
+from tests.mailbox import FROM, Mailbox, opened_mailbox
 
 
 @pytest.fixture(scope="package")
-def api_settings(urls, redis_url) -> Settings:
+def mailbox() -> Iterator[Mailbox]:
+    """The mail that this run's API has sent, over SMTP."""
+    with opened_mailbox() as mailbox:
+        yield mailbox
+
+
+@pytest.fixture(scope="package")
+def api_settings(urls, redis_url, mailbox) -> Settings:
     """The settings of this run's API; its keys in Redis have a prefix of their own."""
     return Settings.load(
         _env_file=None,
@@ -30,6 +38,10 @@ def api_settings(urls, redis_url) -> Settings:
         redis_prefix=f"{{{secrets.token_hex(4)}}}",
         jwt_secret=JWT_SECRET,
         master_key=MASTER_KEY,
+        smtp_host="127.0.0.1",
+        smtp_port=mailbox.port,
+        smtp_tls="none",
+        mail_from=FROM,
         database_connections=8,
         api_threads=8,
         **WIDE_LIMITS,
@@ -57,7 +69,7 @@ def client(application) -> Iterator[TestClient[Any]]:
 
 
 @pytest.fixture(scope="package", autouse=True)
-def leaks(client, urls) -> Iterator[Leaks]:
+def leaks(client, urls, mailbox) -> Iterator[Leaks]:
     """Whatever these tests send and are answered: at their end, no secret of it is in any log line or table."""
     leaks = Leaks(JWT_SECRET, MASTER_KEY)
     client.event_hooks = {"request": [leaks.of_request], "response": [leaks.of_response]}
@@ -68,6 +80,7 @@ def leaks(client, urls) -> Iterator[Leaks]:
     yield leaks
     access.setLevel(level)
     root.removeHandler(leaks)
+    leaks.issued.update(mailbox.tokens)
     assert leaks.found_in("\n".join(leaks.lines)) == set()
     assert {table: found for table, text in rows(urls.superuser) if (found := leaks.found_in(text))} == {}
 

@@ -9,6 +9,8 @@ import pytest
 
 from api.app import OPERATIONS
 from api.decoding import decoded
+from api.link_pages import PAGES
+from infrastructure.letters import WORDINGS
 from tests.api.stand import API
 
 
@@ -92,6 +94,23 @@ def test_the_page_loads_its_own_files_and_nothing_else(client, document):
     for methods in document["paths"].values():
         for operation in methods.values():
             assert f'id="{operation["operationId"]}"' in answer.text
+
+
+@pytest.mark.parametrize("page", list(PAGES))
+def test_the_pages_of_mailed_links_load_their_own_files_and_call_their_own_operation(client, document, page):
+    answer = client.get(f"/{page}")
+    assert answer.headers["content-type"].startswith("text/html")
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'; script-src 'self';")
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert set(re.findall(r'(?:src|href)="([^"]*)"', answer.text)) == {"/api/docs/page.css", "/api/docs/links.js"}
+    assert not re.search(r"<script>|<style|style=|<img|<iframe|\son\w+=", answer.text)
+    script = client.get("/api/docs/links.js")
+    assert script.headers["content-type"].startswith("text/javascript")
+    assert not re.search(r"https?://|innerHTML|eval\(", script.text)
+    assert "`/api/v1/auth/${name}`" in script.text
+    assert f'data-name="{page}"' in answer.text
+    assert f"{API}/auth/{page}" in document["paths"]
+    assert {each.page for each in WORDINGS.values()} == set(PAGES)
 
 
 def test_a_problems_type_leads_to_what_it_means(client):

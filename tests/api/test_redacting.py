@@ -23,6 +23,8 @@ TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
         ("refresh_token: AZAAAAAAcACA, then", "AZAAAAAAcACA", "then"),
         ("MASTER_KEY=AAECAwQFBgc= set", "AAECAwQFBgc=", "set"),
         ("X-Api-Key: cf_0123456789abcdef", "cf_0123456789abcdef", "X-Api-Key"),
+        (f"opened https://crm.example.com/reset-password#token=cfl_{'a1' * 43} twice", "a1a1", "twice"),
+        (f"link cfl_{'b2' * 43} and key cfk_{'b2' * 53}", "b2b2", "and key"),
         ("Cookie: clientforge=abcdefgh", "abcdefgh", "Cookie"),
     ],
 )

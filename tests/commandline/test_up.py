@@ -108,6 +108,8 @@ def test_it_starts_from_nothing_survives_a_kill_and_stops_in_order(place, ups):
     settings = dotenv_values(place / "clientforge.env")
     assert (place / "clientforge.env").stat().st_mode & 0o777 == 0o600
     assert len(settings["JWT_SECRET"] or "") >= 32
+    assert settings["MAIL_DIRECTORY"] == str(place / "mail")
+    assert f"as files in {place / 'mail'}" in first.printed
     assert "main: 4 events, intact" in done(first.run("events", "verify"))
     assert "The queue is healthy" in done(first.run("queue", "health"))
 

@@ -25,6 +25,7 @@ def system(copied_urls, redis_url, elasticsearch_url, mongodb_url, tmp_path_fact
     variables = environment(copied_urls, redis_url, elasticsearch_url, mongodb_url)
     # Generated positions lie in the future, and are waited for.
     variables["READ_YOUR_WRITES_SECONDS"] = "0.02"
+    variables |= {"MAIL_DIRECTORY": str(tmp_path_factory.mktemp("mail")), "SIGN_UP": "true"}
     with running(variables, tmp_path_factory.mktemp("fuzzing")) as system:
         system.run("tenant", "create", "Fuzzy Inc.", "--subdomain", "fuzzy", "--max-users", "0")
         system.run("seed", "admin", "--tenant", "fuzzy", "--email", EMAIL, "--password", PASSWORD)

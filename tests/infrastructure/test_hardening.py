@@ -40,15 +40,31 @@ def test_production_starts_with_strong_secrets():
         ({"database_url": "postgresql://app:app@db/clientforge"}, "DATABASE_URL"),
         ({"database_owner_url": "postgresql://owner:postgres@db/clientforge"}, "DATABASE_OWNER_URL"),
         ({"public_url": "http://crm.example.com"}, "PUBLIC_URL"),
+        ({"sign_up": True}, "SMTP_HOST"),
+        ({"smtp_tls": "none", "smtp_host": "mail.example.com", "mail_from": "a@example.com"}, "SMTP_TLS"),
+        ({"mail_directory": "/var/mail/clientforge"}, "MAIL_DIRECTORY"),
         ({"cors_origins": "http://app.example.com"}, "CORS_ORIGINS"),
     ],
 )
 def test_production_refuses_what_is_weak_and_a_developer_may_have_it(changed, named):
     with pytest.raises(InvalidSettings, match=named) as refused:
         load(**changed)
-    assert changed[next(iter(changed))] not in str(refused.value).replace("http://app.example.com", "")
+    value = changed[next(iter(changed))]
+    assert value in (True, "none") or value not in str(refused.value).replace("http://app.example.com", "")
     if "too short" not in changed.values():
         assert load(**changed, environment="development")
+
+
+def test_mail_needs_a_sender_and_in_production_where_links_lead():
+    server = {"smtp_host": "mail.example.com"}
+    with pytest.raises(InvalidSettings, match="MAIL_FROM"):
+        load(**server, environment="development")
+    with pytest.raises(InvalidSettings, match="MAIL_FROM"):
+        load(**server, mail_from="no address")
+    with pytest.raises(InvalidSettings, match="PUBLIC_URL"):
+        load(**server, mail_from="a@example.com", public_url=None)
+    assert load(**server, mail_from="ClientForge <a@example.com>", sign_up=True).sends_mail
+    assert load(smtp_host="127.0.0.1", smtp_tls="none", mail_from="a@example.com").sends_mail
 
 
 def test_all_that_is_wrong_is_told_at_once():
