@@ -102,7 +102,7 @@ class MailFolder:
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             with open(os.open(self._directory / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(message.as_bytes(policy=email.policy.default.clone(max_line_length=998)))
+                file.write(message.as_bytes(policy=email.policy.default.clone(max_line_length=998, utf8=True)))
         except OSError as error:
             _raise(error, 0)
 

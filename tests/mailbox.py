@@ -84,7 +84,8 @@ class Mailbox:
 
     def authenticate(self, server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
         self.logins.append((data.login, data.password))
-        return AuthResult(success=data.password == b"the right one")
+        right = data.password == b"the right one"
+        return AuthResult(success=right, handled=right)
 
 
 @contextmanager

@@ -1,16 +1,25 @@
 """The rules of users."""
 
 import pytest
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from application.catalogue import ENTITIES, EVENT_TYPES
 from application.ports import PrincipalChange
-from domain.identity.commands import ActivateUser, ChangeUserRole, CreateUser, DeactivateUser, EditUser, claims
+from domain.identity.commands import (
+    ActivateUser,
+    ChangeUserRole,
+    CreateUser,
+    DeactivateUser,
+    EditUser,
+    VerifyUserEmail,
+    claims,
+)
 from domain.identity.events import (
     UserActivated,
     UserCreated,
     UserDeactivated,
     UserEdited,
+    UserEmailVerified,
     UserPersonal,
     UserRoleChanged,
 )
@@ -182,3 +191,27 @@ def test_secrets_are_no_part_of_users():
 def test_no_role_of_a_tenant_manages_tenants():
     for held in HELD_BY.values():
         assert not held & {"tenant:create", "tenant:manage", "tenant:delete"}
+
+
+def test_an_address_is_verified_once_and_only_the_users_own():
+    verify = VerifyUserEmail(email="anna@EXAMPLE.com")
+    given(CREATED).when(verify).then(UserEmailVerified())
+    given(CREATED, UserEmailVerified()).when(verify).then_nothing()
+    given(CREATED).when(VerifyUserEmail(email="other@example.com")).then_refused(Invalid, "/email")
+    given(UserCreated(personal=Erased(), role=Role.REP)).when(verify).then_refused(PersonalDataErased)
+    given(CREATED, UserDeactivated()).when(verify).then_refused(Archived)
+    given().when(verify).then_refused(NotFound)
+    assert fold(ENTITIES["user"], CREATED, UserEmailVerified()).verified
+
+
+def test_another_address_is_not_verified_and_the_same_in_other_letters_is():
+    verified = (CREATED, UserEmailVerified())
+    moved = given(*verified).when(EditUser(email="new@example.com")).then_one()
+    assert moved.verified is False
+    assert not fold(ENTITIES["user"], *verified, moved).verified
+    assert given(*verified).when(EditUser(email=None)).then_one().verified is False
+    for edit in (EditUser(email="ANNA@example.com"), EditUser(office="West"), EditUser(last_name="Smith")):
+        same = given(*verified).when(edit).then_one()
+        assert same.verified is UNSET
+        assert fold(ENTITIES["user"], *verified, same).verified
+    assert given(CREATED).when(EditUser(email="new@example.com")).then_one().verified is UNSET
