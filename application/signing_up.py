@@ -13,7 +13,7 @@ from domain.kernel import Refused
 from domain.permissions import Role
 from domain.tenants.commands import RegisterTenant, Subdomain
 from domain.tenants.signing_up import check_signed_up
-from domain.values import Email, Name, TimeZone
+from domain.values import Email, Name, TimeZone, check_texts
 
 SIGN_UP = "sign-up"
 """Who acted, in the metadata of what a sign-up causes: nobody is known yet."""
@@ -49,6 +49,7 @@ class SignUp(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 def check_sign_up(asked: SignUp) -> None:
     """Refuses what couldn't be made, before anything is. Raises Invalid."""
+    check_texts(asked)
     check_signed_up(asked.subdomain)
     domain.identity.commands.decide(asked.admin, None, {})
 
