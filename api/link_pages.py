@@ -41,6 +41,6 @@ def _page(name: str, title: str) -> HTTPRouteHandler:
     @get(f"/{name}", include_in_schema=False)
     async def page() -> Response[bytes]:
         headers = {"Content-Security-Policy": PAGE_POLICY}
-        return Response(content, media_type="text/html; charset=utf-8", headers=headers)
+        return Response(content, media_type="text/html", headers=headers)
 
     return page
