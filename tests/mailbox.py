@@ -19,7 +19,7 @@ FROM = "ClientForge <crm@example.com>"
 _LINK = re.compile(r"(?P<link>\S+)#token=(?P<token>cfl_[\w-]+)")
 
 
-# The server would log what it is told, tokens and all, where a test has everything logged: it is no part of the product.
+# The server would log what it is told, tokens and all, where a test has everything logged: it is none of the product.
 logging.getLogger("mail").setLevel(logging.CRITICAL)
 
 
