@@ -24,6 +24,7 @@ from api import (
     pipelines,
     products,
     search,
+    second_factor,
     tenant,
     users,
 )
@@ -42,6 +43,7 @@ from infrastructure.api_keys import ApiKeys
 from infrastructure.bootstrap import Application, build
 from infrastructure.counted import counted
 from infrastructure.credentials import Credentials
+from infrastructure.enrolments import Enrolments
 from infrastructure.gauges import ProjectionGauges, QueueGauges, StoreGauges
 from infrastructure.lockouts import Lockouts
 from infrastructure.monitor import Monitor
@@ -50,6 +52,7 @@ from infrastructure.postgres import Database
 from infrastructure.pulse import Pulse
 from infrastructure.queue_health import Queues
 from infrastructure.rate_limits import RateLimits
+from infrastructure.second_factors import SecondFactors
 from infrastructure.security_log import SecurityLog
 from infrastructure.sessions import Sessions
 from infrastructure.settings import Settings
@@ -64,7 +67,7 @@ from projections.ports import NotPublished, StoreAway, TookTooLong
 PREFIX = "/api/v1"
 
 CONTROLLERS = (
-    *(auth, browsing, api_keys, tenant),
+    *(auth, browsing, second_factor, api_keys, tenant),
     *(accounts, contacts, products, pipelines, deals, users),
     *(analytics, search, audit),
 )
@@ -128,6 +131,10 @@ def _services(application: Application) -> Services:
         on_noted=lambda type: telemetry.security_events.labels(type).inc(),
     )
     lockouts = Lockouts(failures=settings.log_in_failures, window=timedelta(seconds=settings.lockout_seconds))
+    second_factors = SecondFactors(database, application.keyring)
+    credentials = Credentials(
+        database, store, application.tenancy, sessions, Passwords(), security, second_factors, lockouts
+    )
     return Services(
         settings=settings,
         database=database,
@@ -136,7 +143,9 @@ def _services(application: Application) -> Services:
         handler=Handler(store, application.announcements),
         profiles=Profiles(application.tenancy, time.monotonic),
         sessions=sessions,
-        credentials=Credentials(database, store, application.tenancy, sessions, Passwords(), security, lockouts),
+        credentials=credentials,
+        second_factors=second_factors,
+        enrolments=Enrolments(database, credentials, second_factors, sessions, lockouts, security),
         security=security,
         access_tokens=access_tokens,
         api_keys=ApiKeys(database),

@@ -21,6 +21,7 @@ from domain.identity import staff
 from domain.kernel import Refused
 from infrastructure.credentials import WrongCredentials, WrongPassword
 from infrastructure.passwords import WeakPassword
+from infrastructure.second_factors import SecondFactorOff, SecondFactorOn, SecondFactorRequired, WrongCode
 from infrastructure.tokens import ExpiredToken, InvalidToken, RevokedToken
 from projections.deals.pipeline import InTheFuture
 from projections.failures import told
@@ -37,6 +38,7 @@ STATUS: Mapping[type[Refused], int] = {
     ExpiredToken: 401,
     RevokedToken: 401,
     WrongCredentials: 401,
+    SecondFactorRequired: 401,
     handling.Forbidden: 403,
     refusals.CsrfTokenMissing: 403,
     kernel.NotFound: 404,
@@ -54,6 +56,8 @@ STATUS: Mapping[type[Refused], int] = {
     pipelines.DefaultPipelineNeeded: 409,
     staff.LastAdmin: 409,
     staff.TooManyUsers: 409,
+    SecondFactorOn: 409,
+    SecondFactorOff: 409,
     handling.VersionMismatch: 412,
     refusals.TooLarge: 413,
     refusals.UnsupportedMediaType: 415,
@@ -74,6 +78,7 @@ STATUS: Mapping[type[Refused], int] = {
     InvalidSort: 422,
     WeakPassword: 422,
     WrongPassword: 422,
+    WrongCode: 422,
     refusals.TooManyRequests: 429,
     refusals.TooManyAtOnce: 429,
 }

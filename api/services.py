@@ -12,8 +12,10 @@ from application.ports import EventStore
 from application.tenancy import Tenancy, TenantProfile
 from infrastructure.api_keys import ApiKeys
 from infrastructure.credentials import Credentials
+from infrastructure.enrolments import Enrolments
 from infrastructure.postgres import Database
 from infrastructure.rate_limits import RateLimits
+from infrastructure.second_factors import SecondFactors
 from infrastructure.security_log import SecurityLog
 from infrastructure.sessions import Sessions
 from infrastructure.settings import Settings
@@ -40,6 +42,8 @@ class Services:
     profiles: "Profiles"
     sessions: Sessions
     credentials: Credentials
+    second_factors: SecondFactors
+    enrolments: Enrolments
     security: SecurityLog
     access_tokens: AccessTokens
     api_keys: ApiKeys

@@ -22,7 +22,8 @@ RATE_CLASSES: tuple[RateClass, ...] = get_args(RateClass)
 """The kinds of operations that are limited apart from one another."""
 
 
-def _is_rate_limit(value: str) -> str:
+def rate_limit(value: str) -> str:
+    """The text, if it is one limit in limits' notation that lets something pass. Raises ValueError."""
     from limits import parse_many  # noqa: PLC0415 - most processes limit nothing
 
     try:
@@ -39,7 +40,7 @@ def _listed(value: object) -> object:
 
 
 Port = Annotated[int, Field(ge=0, le=65535)]
-RateLimit = Annotated[str, AfterValidator(_is_rate_limit)]
+RateLimit = Annotated[str, AfterValidator(rate_limit)]
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_listed)]
 
 

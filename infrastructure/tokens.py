@@ -98,6 +98,7 @@ class AccessTokens:
 
     def _verify(self, token: str) -> tuple[float, Claims]:
         try:
+            _check_signature_text(token)
             said = jwt.decode(
                 token,
                 self._secret_of(jwt.get_unverified_header(token)),
@@ -129,6 +130,14 @@ class AccessTokens:
         return secret
 
 
+def _check_signature_text(token: str) -> None:
+    """Raises ValueError for a signature with letters that decoding passes over: each token has one text."""
+    signature = token.rpartition(".")[2]
+    raw = urlsafe_b64decode(signature.encode("ascii") + b"=" * (-len(signature) % 4))
+    if urlsafe_b64encode(raw).rstrip(b"=") != signature.encode("ascii"):
+        raise ValueError("not as we write it")
+
+
 def key_id(secret: bytes) -> str:
     """What tokens call a secret: nothing of it can be learnt from that."""
     return urlsafe_b64encode(hmac.digest(secret, b"clientforge key id", sha256)[:9]).decode()
@@ -158,7 +167,10 @@ class RefreshToken(Struct, frozen=True, kw_only=True):
             raw = b""
         if len(raw) != 32 + _SECRET_BYTES:
             raise InvalidToken("This is not a valid refresh token.")
-        return cls(tenant=UUID(bytes=raw[:16]), session=UUID(bytes=raw[16:32]), secret=raw[32:])
+        token = cls(tenant=UUID(bytes=raw[:16]), session=UUID(bytes=raw[16:32]), secret=raw[32:])
+        if token.text != text:  # what no token has in it is passed over when decoding
+            raise InvalidToken("This is not a valid refresh token.")
+        return token
 
     def successor(self, salt: bytes) -> "RefreshToken":
         """The next token of the session. Who has this one and the salt makes the same one again; nobody else can."""

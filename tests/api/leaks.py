@@ -10,7 +10,7 @@ import httpx
 import psycopg
 from psycopg import sql
 
-_SECRET_FIELD = re.compile(r"password|token|secret|key$|code$", re.IGNORECASE)
+_SECRET_FIELD = re.compile(r"password|token|secret|key$|codes?$", re.IGNORECASE)
 _ISSUED = re.compile(r"eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,}|[\w-]{80,}={0,2}")
 _SHORTEST = 12
 """Shorter ones are no secrets but tests of what is refused, and stand in many a word."""
@@ -35,8 +35,12 @@ class Leaks(logging.Handler):
         self.typed.update(_secrets(_read(request.content if hasattr(request, "_content") else b"")))
 
     def of_response(self, response: httpx.Response) -> None:
-        """Keeps the secrets that an answer hands out."""
-        self.issued.update(_secrets(_read(response.read())))
+        """Keeps the secrets that an answer hands out; short ones are looked for letter by letter, however written."""
+        for each in _secrets(_read(response.read())):
+            if _ISSUED.fullmatch(each):
+                self.issued.add(each)
+            else:
+                self.typed.update((each, each.replace("-", "")))
 
     def found_in(self, text: str) -> set[str]:
         """The secrets that stand in a text, as they are or as hexadecimal digits."""

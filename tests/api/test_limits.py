@@ -59,7 +59,10 @@ def test_every_operation_is_limited_and_says_so():
     assert all(TooManyRequests in refusals_of(each) for each in OPERATIONS)
     by_limit = {name: {each.name for each in OPERATIONS if each.limit == name} for name in ("auth", "login", "search")}
     assert by_limit == {
-        "auth": {"refresh", "log-out", "log-browser-out", "change-password", "make-api-key"},
+        "auth": {
+            *("refresh", "log-out", "log-browser-out", "change-password", "make-api-key", "edit-api-key"),
+            *("begin-second-factor", "confirm-second-factor", "turn-second-factor-off"),
+        },
         "login": {"log-in", "log-browser-in"},
         "search": {"search"},
     }
