@@ -99,7 +99,7 @@ class Settings(BaseSettings):
     refresh_grace_seconds: float = Field(10.0, ge=0)
     """How long a refresh token that was used gives the same new one again: for parallel requests and lost answers."""
     security_events_per_hour: int = Field(60, ge=1)
-    """Log-ins, ended sessions and refused requests of one user that become events: of each so many in an hour."""
+    """What one user causes by themselves and becomes an event, such as log-ins: of each kind so many in an hour."""
 
     api_processes: int = Field(1, ge=1)
     api_threads: int = Field(16, ge=1)

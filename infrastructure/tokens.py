@@ -115,7 +115,7 @@ class AccessTokens:
                 stamp=int(said["stamp"]),
             )
             verified = float(said["exp"]) + _CLOCK_SKEW.total_seconds(), claims
-        except (jwt.PyJWTError, ValueError, TypeError, AttributeError):
+        except (jwt.PyJWTError, ValueError, TypeError, AttributeError, OverflowError):
             raise InvalidToken("This is not a valid access token.") from None
         if len(self._verified) >= _KEPT:
             self._verified.clear()
