@@ -15,6 +15,7 @@ from api.services import Services
 from domain.kernel import NotFound, Refused
 from domain.tenants.events import Plan
 from infrastructure.rate_limits import Partition, Standing
+from infrastructure.sessions import Principal
 from infrastructure.tokens import Claims
 
 
@@ -47,6 +48,14 @@ class Admission:
         """Counts the request for what is in it, too, where its operation says so. Raises TooManyRequests."""
         if self._operation.counted_as is not None:
             await self._in_thread(partial(self._counted_as, received))
+
+    def by_key(self, bearer: Principal) -> None:
+        """Counts an API key's request against the key's own limit, where it has one. Raises TooManyRequests.
+
+        It may block, and comes when the key is known to be one: nobody uses up the limit of a key that they don't have.
+        """
+        if own := bearer.rate_limits.get(self._operation.limit):
+            self._take([Partition(kind="key", id=f"{bearer.tenant}:{bearer.session}:own", limit=own)], None)
 
     def _read_token(self) -> tuple[Claims | None, Refused | None]:
         if self._operation.public:

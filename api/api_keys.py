@@ -4,25 +4,35 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
+import msgspec
 from msgspec import Meta, Struct
 
 from api.operations import Call, Operation
 from application.handling import Forbidden
 from domain.kernel import Invalid, NotFound
-from domain.security.events import ApiKeyEnded, ApiKeyMade
+from domain.security.events import ApiKeyEdited, ApiKeyEnded, ApiKeyMade
 from domain.values import Name, check_texts
 from infrastructure.api_keys import ApiKey
+from infrastructure.key_limits import KeyRateLimits
 from projections.pages import Page
 
 Scope = Annotated[str, Meta(max_length=100, examples=["contact:read"])]
 
 
 class MakeApiKey(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A key for a program. `scopes` are permissions that its owner has: without them it may do all that they may."""
+    """A key for a program. `scopes` are permissions that its owner has: without them it may do all that they may.
+    `rate_limits` let it ask less often than it could without them."""
 
     name: Name
     scopes: Annotated[tuple[Scope, ...], Meta(min_length=1, max_length=100)] | None = None
     expires_at: Annotated[datetime, Meta(tz=True)] | None = None
+    rate_limits: KeyRateLimits = KeyRateLimits()
+
+
+class EditApiKey(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How often a key may ask from now on. Kinds that are left out stay as they are, null lifts a limit."""
+
+    rate_limits: KeyRateLimits
 
 
 class NewApiKey(Struct, frozen=True, kw_only=True):
@@ -36,9 +46,18 @@ class NewApiKey(Struct, frozen=True, kw_only=True):
 def make(call: Call[MakeApiKey, Any]) -> NewApiKey:
     """Makes a key. Raises Invalid."""
     check_texts(call.body)
-    made, text = call.services.api_keys.make(call.principal, call.body.name, call.body.scopes, call.body.expires_at)
-    event = ApiKeyMade(key=made.id, name=made.name, scopes=made.scopes, expires_at=made.expires_at)
-    call.services.security.told_by(call.principal, event, call.client)
+    body, services = call.body, call.services
+    made, text = services.api_keys.make(call.principal, body.name, body.scopes, body.expires_at, body.rate_limits)
+    services.security.limited(
+        call.principal,
+        ApiKeyMade,
+        call.client,
+        key=made.id,
+        name=made.name,
+        scopes=made.scopes,
+        expires_at=made.expires_at,
+        rate_limits=_told(made),
+    )
     return NewApiKey(id=made.id, key=text, prefix=made.prefix)
 
 
@@ -47,10 +66,23 @@ def keys(call: Call[None, Any]) -> Page[ApiKey]:
     return Page(items=list(call.services.api_keys.list(call.principal)))
 
 
+def edit(call: Call[EditApiKey, Any]) -> ApiKey:
+    """Changes a key's own limits. Raises NotFound or Invalid."""
+    services = call.services
+    changed = services.api_keys.limit(call.principal, call.received.record, call.body.rate_limits)
+    services.security.limited(call.principal, ApiKeyEdited, call.client, key=changed.id, rate_limits=_told(changed))
+    return changed
+
+
+def _told(key: ApiKey) -> dict[str, str]:
+    told: dict[str, str] = msgspec.to_builtins(key.rate_limits)
+    return told
+
+
 def end(call: Call[None, Any]) -> None:
     """Ends a key. Raises NotFound."""
     call.services.api_keys.end(call.principal, call.received.record)
-    call.services.security.told_by(call.principal, ApiKeyEnded(key=call.received.record), call.client)
+    call.services.security.limited(call.principal, ApiKeyEnded, call.client, key=call.received.record)
 
 
 OPERATIONS: list[Operation] = [
@@ -67,7 +99,12 @@ OPERATIONS: list[Operation] = [
         status=201,
         by_person=True,
         refuses=(Invalid, Forbidden),
-        example={"name": "Nightly export", "scopes": ["contact:read"], "expires_at": "2099-01-01T00:00:00Z"},
+        example={
+            "name": "Nightly export",
+            "scopes": ["contact:read"],
+            "expires_at": "2099-01-01T00:00:00Z",
+            "rate_limits": {"general": "100 per hour"},
+        },
     ),
     Operation(
         method="GET",
@@ -79,6 +116,20 @@ OPERATIONS: list[Operation] = [
         answer=Page[ApiKey],
         by_person=True,
         refuses=(Forbidden,),
+    ),
+    Operation(
+        method="PATCH",
+        path="/auth/api-keys/{id:uuid}",
+        name="edit-api-key",
+        summary="Change how often an API key may ask. It holds for its next request.",
+        tag="auth",
+        limit="auth",
+        run=edit,
+        body=EditApiKey,
+        answer=ApiKey,
+        by_person=True,
+        refuses=(Invalid, Forbidden, NotFound),
+        example={"rate_limits": {"general": "100 per hour", "search": None}},
     ),
     Operation(
         method="DELETE",

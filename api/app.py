@@ -26,6 +26,7 @@ from api import (
     products,
     recovery,
     search,
+    second_factor,
     signing_up,
     tenant,
     users,
@@ -45,6 +46,7 @@ from infrastructure.api_keys import ApiKeys
 from infrastructure.bootstrap import Application, build
 from infrastructure.counted import counted
 from infrastructure.credentials import Credentials
+from infrastructure.enrolments import Enrolments
 from infrastructure.gauges import ProjectionGauges, QueueGauges, StoreGauges
 from infrastructure.lockouts import Lockouts
 from infrastructure.monitor import Monitor
@@ -54,6 +56,7 @@ from infrastructure.pulse import Pulse
 from infrastructure.queue_health import Queues
 from infrastructure.rate_limits import RateLimits
 from infrastructure.recovery import Recovery
+from infrastructure.second_factors import SecondFactors
 from infrastructure.security_log import SecurityLog
 from infrastructure.sessions import Sessions
 from infrastructure.settings import Settings
@@ -68,7 +71,7 @@ from projections.ports import NotPublished, StoreAway, TookTooLong
 PREFIX = "/api/v1"
 
 CONTROLLERS = (
-    *(auth, browsing, recovery, signing_up, api_keys, tenant),
+    *(auth, browsing, second_factor, recovery, signing_up, api_keys, tenant),
     *(accounts, contacts, products, pipelines, deals, users),
     *(analytics, search, audit),
 )
@@ -134,7 +137,10 @@ def _services(application: Application) -> Services:
     )
     lockouts = Lockouts(failures=settings.log_in_failures, window=timedelta(seconds=settings.lockout_seconds))
     handler = Handler(store, application.announcements)
-    credentials = Credentials(database, store, application.tenancy, sessions, Passwords(), security, lockouts)
+    second_factors = SecondFactors(database, application.keyring)
+    credentials = Credentials(
+        database, store, application.tenancy, sessions, Passwords(), security, second_factors, lockouts
+    )
     rate_limits = RateLimits(
         application.redis,
         settings,
@@ -162,6 +168,8 @@ def _services(application: Application) -> Services:
             application.announcements.mail,
             settings,
         ),
+        second_factors=second_factors,
+        enrolments=Enrolments(database, credentials, second_factors, sessions, lockouts, security),
         security=security,
         access_tokens=access_tokens,
         api_keys=ApiKeys(database),

@@ -17,19 +17,23 @@ from domain.permissions import Role
 from infrastructure.credentials import WrongCredentials, WrongPassword
 from infrastructure.passwords import LONGEST, WeakPassword
 from infrastructure.rate_limits import Partition
+from infrastructure.second_factors import SecondFactorRequired
 from infrastructure.sessions import OpenSession, Reused, Tokens
 from infrastructure.tokens import ExpiredToken, InvalidToken, RevokedToken
 from projections.pages import Page
 
 Password = Annotated[str, Meta(max_length=LONGEST)]
+Code = Annotated[str, Meta(max_length=100, examples=["287082"])]
 
 
 class LogIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who logs in where: `tenant` is a subdomain or an id, else the host's first label, else the default tenant."""
+    """Who logs in where: `tenant` is a subdomain or an id, else the host's first label, else the default tenant.
+    `code` is of the second factor, for those who have one: what their device shows, or a recovery code."""
 
     email: Annotated[str, Meta(max_length=254)]
     password: Password
     tenant: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
+    code: Code | None = None
 
 
 class Refresh(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -67,11 +71,11 @@ class Myself(Struct, frozen=True, kw_only=True):
 
 
 def log_in(call: Call[LogIn, Any]) -> Tokens:
-    """Starts a session. Raises WrongCredentials."""
-    services = call.services
+    """Starts a session. Raises WrongCredentials or SecondFactorRequired."""
+    services, body = call.services, call.body
     try:
-        named = tenants_named(services, call.received, call.body.tenant)
-        tokens = services.credentials.log_in(named, call.body.email, call.body.password, call.client)
+        named = tenants_named(services, call.received, body.tenant)
+        tokens = services.credentials.log_in(named, body.email, body.password, call.client, code=body.code)
     except Refused as refused:
         services.telemetry.log_ins.labels(refused.code).inc()
         raise
@@ -171,7 +175,7 @@ OPERATIONS: list[Operation] = [
         method="POST",
         path="/auth/login",
         name="log-in",
-        summary="Log in with an e-mail address and a password.",
+        summary="Log in with an e-mail address and a password, and a code where one has a second factor.",
         tag="auth",
         limit="login",
         counted_as=account,
@@ -180,7 +184,7 @@ OPERATIONS: list[Operation] = [
         answer=Tokens,
         public=True,
         hashes=True,
-        refuses=(WrongCredentials,),
+        refuses=(WrongCredentials, SecondFactorRequired),
         example={"email": "ada@example.com", "password": "correct horse battery staple", "tenant": "acme"},
     ),
     Operation(

@@ -17,6 +17,7 @@ from api.operations import Call, Operation, Reply
 from api.refusals import CsrfTokenMissing
 from infrastructure.api_keys import PREFIX, KeyToken
 from infrastructure.credentials import WrongCredentials
+from infrastructure.second_factors import SecondFactorRequired
 from infrastructure.signing import Signer
 from infrastructure.tokens import ACCESS_LIFETIME, AccessTokens, Claims
 
@@ -49,7 +50,7 @@ def claims_of(headers: Mapping[str, str], method: str, access_tokens: AccessToke
 
 
 def start(call: Call[LogIn, Any]) -> Reply:
-    """Logs a browser in. Raises WrongCredentials."""
+    """Logs a browser in, by the same log-in as any other. Raises WrongCredentials or SecondFactorRequired."""
     tokens = log_in(call)
     claims = call.services.access_tokens.read(tokens.access_token)
     cookie = _set_cookie(call, tokens.access_token, _SECONDS)
@@ -99,7 +100,7 @@ OPERATIONS: list[Operation] = [
         answer=BrowserSession,
         public=True,
         hashes=True,
-        refuses=(WrongCredentials,),
+        refuses=(WrongCredentials, SecondFactorRequired),
         example={"email": "ada@example.com", "password": "correct horse battery staple", "tenant": "acme"},
     ),
     Operation(

@@ -24,6 +24,7 @@ from infrastructure.credentials import WrongCredentials, WrongPassword
 from infrastructure.mailed_tokens import LinkNotValid
 from infrastructure.passwords import WeakPassword
 from infrastructure.recovery import InvitationNotNeeded, MailNotSetUp, TooManyMails
+from infrastructure.second_factors import SecondFactorOff, SecondFactorOn, SecondFactorRequired, WrongCode
 from infrastructure.tokens import ExpiredToken, InvalidToken, RevokedToken
 from projections.deals.pipeline import InTheFuture
 from projections.failures import told
@@ -40,6 +41,7 @@ STATUS: Mapping[type[Refused], int] = {
     ExpiredToken: 401,
     RevokedToken: 401,
     WrongCredentials: 401,
+    SecondFactorRequired: 401,
     handling.Forbidden: 403,
     refusals.CsrfTokenMissing: 403,
     SignUpOff: 403,
@@ -60,6 +62,8 @@ STATUS: Mapping[type[Refused], int] = {
     staff.LastAdmin: 409,
     staff.TooManyUsers: 409,
     InvitationNotNeeded: 409,
+    SecondFactorOn: 409,
+    SecondFactorOff: 409,
     handling.VersionMismatch: 412,
     refusals.TooLarge: 413,
     refusals.UnsupportedMediaType: 415,
@@ -81,6 +85,7 @@ STATUS: Mapping[type[Refused], int] = {
     WeakPassword: 422,
     LinkNotValid: 422,
     WrongPassword: 422,
+    WrongCode: 422,
     refusals.TooManyRequests: 429,
     TooManyMails: 429,
     refusals.TooManyAtOnce: 429,

@@ -15,8 +15,13 @@ OF_ONESELF: Mapping[str, str] = {
     "end-session": "their own sessions",
     "change-password": "their own password",
     "myself": "themselves",
+    "show-second-factor": "their own, and not by a key",
+    "begin-second-factor": "their own, and not by a key",
+    "confirm-second-factor": "their own, and not by a key",
+    "turn-second-factor-off": "their own, and not by a key",
     "make-api-key": "their own keys, and not by a key",
     "list-api-keys": "their own keys, and not by a key",
+    "edit-api-key": "their own keys, and not by a key",
     "end-api-key": "their own keys, and not by a key",
     "search": "of each kind what `account:read`, `contact:read` and `deal:read` let them see",
 }

@@ -42,7 +42,7 @@ def route(services: Services, operation: Operation, prefix: str) -> HTTPRouteHan
             services.telemetry.stale_reads.labels(request.scope["path_template"]).inc()
         threads = services.password_threads if operation.hashes else services.threads
         # In this request's context, so that what its threads log carries its ids.
-        work = partial(copy_context().run, _answered, services, operation, claims, received)
+        work = partial(copy_context().run, _answered, services, operation, admission, claims, received)
         if operation.long and claims is not None:
             running = services.long_operations.submit(threads, claims.tenant, work)
         else:
@@ -96,10 +96,12 @@ async def _received(
 
 
 def _answered(
-    services: Services, operation: Operation, claims: Claims | None, received: Received
+    services: Services, operation: Operation, admission: Admission, claims: Claims | None, received: Received
 ) -> tuple[bytes, dict[str, str]]:
     """The body and headers of the answer. Raises a Refused."""
     bearer, profile = _authenticated(services, claims, received)
+    if bearer is not None:
+        admission.by_key(bearer)
     try:
         return _run(services, operation, bearer, profile, received)
     except Forbidden:

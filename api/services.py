@@ -12,9 +12,11 @@ from application.ports import EventStore
 from application.tenancy import Tenancy, TenantProfile
 from infrastructure.api_keys import ApiKeys
 from infrastructure.credentials import Credentials
+from infrastructure.enrolments import Enrolments
 from infrastructure.postgres import Database
 from infrastructure.rate_limits import RateLimits
 from infrastructure.recovery import Recovery
+from infrastructure.second_factors import SecondFactors
 from infrastructure.security_log import SecurityLog
 from infrastructure.sessions import Sessions
 from infrastructure.settings import Settings
@@ -43,6 +45,8 @@ class Services:
     sessions: Sessions
     credentials: Credentials
     recovery: Recovery
+    second_factors: SecondFactors
+    enrolments: Enrolments
     security: SecurityLog
     access_tokens: AccessTokens
     api_keys: ApiKeys

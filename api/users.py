@@ -9,7 +9,7 @@ from msgspec import Struct, structs
 from api.commands import carried_out
 from api.operations import Call, Operation, Reply
 from api.records import Records
-from application.handling import Outcome
+from application.handling import Forbidden, Outcome
 from application.neighbourhood import TooDeep
 from domain.identity.commands import ActivateUser, ChangeUserRole, CreateUser, DeactivateUser, EditUser
 from domain.identity.staff import LastAdmin, TooManyUsers
@@ -97,6 +97,13 @@ def end_sessions(call: Call[None, Any]) -> None:
     call.services.credentials.end_sessions(call.principal.tenant, call.received.record, call.sender.actor, call.client)
 
 
+def reset_second_factor(call: Call[None, Any]) -> None:
+    """Takes a user's second factor away, who lost it. Raises NotFound, or Forbidden for one's own."""
+    if call.received.record == call.principal.user:
+        raise Forbidden("Turn your own second factor off with your password and a code, or ask another admin.")
+    call.services.enrolments.reset(call.principal.tenant, call.received.record, call.sender.actor, call.client)
+
+
 def _on_access(
     verb: str, summary: str, run: Callable[[Call[Any, Any]], None], *, refuses: Sequence[type[Refused]] = ()
 ) -> Operation:
@@ -147,4 +154,9 @@ OPERATIONS: list[Operation] = [
         refuses=(Archived, Invalid, InvitationNotNeeded, TooManyMails, MailNotSetUp),
     ),
     _on_access("end-sessions", "Log a user out everywhere.", end_sessions),
+    _on_access(
+        "reset-second-factor",
+        "Let a user who lost their second factor log in without it. One's own stays.",
+        reset_second_factor,
+    ),
 ]

@@ -8,11 +8,14 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from msgspec import Struct
+from psycopg.types.json import Jsonb
 from uuid_utils.compat import uuid7
 
 from domain.kernel import Invalid, NotFound
 from domain.permissions import Role
+from infrastructure.key_limits import KeyRateLimits
 from infrastructure.postgres import Database
 from infrastructure.sessions import Principal
 from infrastructure.tokens import Claims, ExpiredToken, InvalidToken, RevokedToken
@@ -28,7 +31,8 @@ _USE_IS_TOLD_AGAIN_AFTER = timedelta(hours=1)
 
 
 class ApiKey(Struct, frozen=True, kw_only=True):
-    """A key as its owner sees it. `prefix` is how it begins; `scopes` None stands for all that the owner may do."""
+    """A key as its owner sees it. `prefix` is how it begins; `scopes` None stands for all that the owner may do;
+    `rate_limits` are the key's own, beside those that hold for all."""
 
     id: UUID
     name: str
@@ -37,6 +41,7 @@ class ApiKey(Struct, frozen=True, kw_only=True):
     made_at: datetime
     expires_at: datetime | None
     last_used_at: datetime | None
+    rate_limits: KeyRateLimits
 
 
 class KeyToken(Struct, frozen=True, kw_only=True):
@@ -62,7 +67,10 @@ class KeyToken(Struct, frozen=True, kw_only=True):
         if len(raw) != 48 + _SECRET_BYTES:
             raise InvalidToken("This is not a valid API key.")
         tenant, user, id = (UUID(bytes=raw[start : start + 16]) for start in (32, 16, 0))
-        return cls(tenant=tenant, user=user, id=id, secret=raw[48:])
+        token = cls(tenant=tenant, user=user, id=id, secret=raw[48:])
+        if token.text != text:  # what no key has in it is passed over when decoding
+            raise InvalidToken("This is not a valid API key.")
+        return token
 
     @property
     def text(self) -> str:
@@ -84,13 +92,19 @@ class ApiKeys:
         self._database = database
 
     def make(
-        self, owner: Principal, name: str, scopes: Collection[str] | None, expires_at: datetime | None
+        self,
+        owner: Principal,
+        name: str,
+        scopes: Collection[str] | None,
+        expires_at: datetime | None,
+        rate_limits: KeyRateLimits,
     ) -> tuple[ApiKey, str]:
         """A new key, and its text, which is not kept. Raises Invalid for scopes that the owner doesn't have."""
         if scopes is not None and (missing := sorted(set(scopes) - owner.permissions)):
             raise Invalid(f"You may not do {missing[0]} yourself.", field="/scopes")
         if expires_at is not None and expires_at <= datetime.now(UTC):
             raise Invalid("A key expires in the future, or never.", field="/expires_at")
+        limits = rate_limits.over({})
         token = KeyToken.new(owner.tenant, owner.user)
         with self._database.transaction(owner.tenant) as transaction:
             transaction.execute(
@@ -98,8 +112,10 @@ class ApiKeys:
                 {"user": owner.user},
             )
             made = transaction.execute(
-                "INSERT INTO api_keys (tenant_id, key_id, user_id, name, hash, scopes, made_at, expires_at)"
-                " SELECT %(tenant)s, %(id)s, %(user)s, %(name)s, %(hash)s, %(scopes)s, clock_timestamp(), %(expires)s"
+                "INSERT INTO api_keys (tenant_id, key_id, user_id, name, hash, scopes, made_at, expires_at,"
+                " rate_limits)"
+                " SELECT %(tenant)s, %(id)s, %(user)s, %(name)s, %(hash)s, %(scopes)s, clock_timestamp(), %(expires)s,"
+                " %(limits)s"
                 " WHERE (SELECT count(*) FROM api_keys WHERE tenant_id = %(tenant)s AND user_id = %(user)s) < %(most)s"
                 " ON CONFLICT DO NOTHING RETURNING *",
                 {
@@ -109,6 +125,7 @@ class ApiKeys:
                     "hash": token.claims.key_hash,
                     "scopes": None if scopes is None else sorted(set(scopes)),
                     "expires": expires_at,
+                    "limits": Jsonb(limits),
                     "most": MOST_KEYS,
                 },
             )
@@ -136,6 +153,7 @@ class ApiKeys:
             role=Role(rows[0]["role"]),
             scopes=None if scopes is None else frozenset(scopes),
             by_key=True,
+            rate_limits=rows[0]["rate_limits"],
         )
         return bearer, self._used(claims, rows[0]["idle"])
 
@@ -148,6 +166,23 @@ class ApiKeys:
             {"user": owner.user, "most": MOST_KEYS},
         )
         return [_key(row) for row in rows]
+
+    def limit(self, owner: Principal, id: UUID, changed: KeyRateLimits) -> ApiKey:
+        """Changes the limits of one of the owner's keys, from its next request on. Raises NotFound or Invalid."""
+        with self._database.transaction(owner.tenant) as transaction:
+            found = transaction.execute(
+                "SELECT * FROM api_keys WHERE tenant_id = %(tenant)s AND key_id = %(id)s AND user_id = %(user)s"
+                " FOR UPDATE",
+                {"id": id, "user": owner.user},
+            )
+            if not found:
+                raise NotFound("There is no such API key.")
+            limits = changed.over(found[0]["rate_limits"])
+            transaction.execute(
+                "UPDATE api_keys SET rate_limits = %(limits)s WHERE tenant_id = %(tenant)s AND key_id = %(id)s",
+                {"id": id, "limits": Jsonb(limits)},
+            )
+        return _key({**found[0], "rate_limits": limits})
 
     def end(self, owner: Principal, id: UUID) -> None:
         """Ends one of the owner's keys at once. Raises NotFound."""
@@ -174,7 +209,7 @@ class ApiKeys:
 
 
 _BEARER = """
-SELECT k.hash, k.scopes, coalesce(k.expires_at <= clock_timestamp(), false) AS expired,
+SELECT k.hash, k.scopes, k.rate_limits, coalesce(k.expires_at <= clock_timestamp(), false) AS expired,
        clock_timestamp() - k.used_at AS idle, p.role, p.active
 FROM api_keys k JOIN principals p ON p.tenant_id = k.tenant_id AND p.user_id = k.user_id
 WHERE k.tenant_id = %(tenant)s AND p.tenant_id = %(tenant)s AND k.key_id = %(id)s AND k.user_id = %(user)s
@@ -190,4 +225,5 @@ def _key(row: Mapping[str, Any]) -> ApiKey:
         made_at=row["made_at"],
         expires_at=row["expires_at"],
         last_used_at=row["used_at"],
+        rate_limits=msgspec.convert(row["rate_limits"], KeyRateLimits),
     )

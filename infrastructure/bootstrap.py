@@ -46,6 +46,7 @@ class Application:
 
     settings: Settings
     database: Database
+    keyring: KeyRing
     store: PostgresEventStore
     redis: redis.Redis
     announcements: WakeUps
@@ -152,13 +153,15 @@ def build(
     the time that they need. Raises UnsafeRole for a database role that row-level security doesn't bind."""
     database = _database(settings, query_seconds, telemetry)
     database.refuse_unsafe_role()
-    store = PostgresEventStore(database, KeyRing(database, Wrapping(settings.master_key_bytes)), Mapper(EVENT_TYPES))
+    keyring = KeyRing(database, Wrapping(settings.master_key_bytes))
+    store = PostgresEventStore(database, keyring, Mapper(EVENT_TYPES))
     client = connect_briefly(settings.redis_url.get_secret_value(), _told(telemetry, "redis"))
     announcements = WakeUps(client, prefix=settings.redis_prefix)
     handler = Handler(store, announcements)
     return Application(
         settings=settings,
         database=database,
+        keyring=keyring,
         store=store,
         redis=client,
         announcements=announcements,

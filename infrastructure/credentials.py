@@ -15,8 +15,10 @@ from domain.kernel import Claim, NotFound, Refused
 from domain.security.events import (
     AccessEvent,
     InvitationAccepted,
+    LoggedIn,
     PasswordReset,
     PasswordSet,
+    RecoveryCodeUsed,
     SessionsEnded,
     Unlocked,
 )
@@ -24,13 +26,14 @@ from infrastructure.lockouts import NOBODY, Lockouts
 from infrastructure.mailed_tokens import LinkNotValid, MailedToken, redeem, void_tokens
 from infrastructure.passwords import Passwords, check_password
 from infrastructure.postgres import Database, Transaction
+from infrastructure.second_factors import FAILED, Proof, SecondFactors
 from infrastructure.security_log import SecurityLog
 from infrastructure.sessions import Client, Principal, Sessions, Tokens
 from infrastructure.tokens import RefreshToken, RevokedToken
 
 
 class WrongCredentials(Refused):
-    """Tenant, e-mail address and password don't fit together; which of them is wrong is not said."""
+    """Tenant, e-mail address, password and code don't fit together; which of them is wrong is not said."""
 
     code = "wrong_credentials"
 
@@ -41,7 +44,6 @@ class WrongPassword(Refused):
     code = "wrong_password"
 
 
-_WRONG = "The e-mail address or the password is wrong."
 _FOUND = (
     "SELECT c.password_hash FROM principals p"
     " JOIN credentials c ON c.tenant_id = p.tenant_id AND c.user_id = p.user_id"
@@ -75,6 +77,7 @@ class Credentials:
         sessions: Sessions,
         passwords: Passwords,
         security: SecurityLog,
+        second_factors: SecondFactors,
         lockouts: Lockouts | None = None,
     ) -> None:
         self._database = database
@@ -83,6 +86,7 @@ class Credentials:
         self._sessions = sessions
         self._passwords = passwords
         self._security = security
+        self._second_factors = second_factors
         self._lockouts = lockouts or Lockouts()
 
     def tenant(self, names: Sequence[str]) -> TenantProfile | None:
@@ -94,33 +98,45 @@ class Credentials:
                 continue
         return None
 
-    def log_in(self, tenants: Sequence[str], email: str, password: str, client: Client) -> Tokens:
+    def log_in(
+        self, tenants: Sequence[str], email: str, password: str, client: Client, *, code: str | None = None
+    ) -> Tokens:
         """A new session in the first of these tenants that there is, by subdomain or id.
 
-        Raises WrongCredentials, after the same time and with the same words whatever is wrong, a lock included.
+        Raises SecondFactorRequired where the password is right and a code is needed; that counts neither as a failure
+        nor as a success. Raises WrongCredentials, after the same time and with the same words whatever else is wrong, a
+        code or a lock included.
         """
         profile = self.tenant(tenants)
         tenant = profile.id if profile else PLATFORM
         user = self.user(profile, email)
         stored = self._stored(tenant, user)
         right = self._passwords.verify(stored, password)
+        keys = None if code is None else self._second_factors.keys(tenant, user)
         known = user if user is not None and stored is not None else NOBODY
         with self._database.transaction(tenant) as transaction:
-            verdict = self._lockouts.judge(transaction, known, right=right)
+            held = self._lockouts.hold(transaction, known)
+            tried = right and not held.locked
+            proof = self._second_factors.prove(transaction, known, code, keys) if tried else FAILED
+            verdict = self._lockouts.verdict(transaction, known, held, right=proof.right)
             tokens, events = None, list(verdict.told)
             if verdict.allowed:
                 tokens, noted = self._let_in(transaction, known, str(stored), client)
-                events += noted
                 if not noted:
                     self._lockouts.keep(transaction, known, verdict)
                     events = []
+                events += [*self._recovered(transaction, known, proof), *noted]
         if tokens is None:
             self._security.note_later(tenant, known, () if known == NOBODY else events, client)
-            raise WrongCredentials(_WRONG)
+            raise _wrong(code)
         self._security.note(tenant, known, events, stream_name("user", known), client)
         if self._passwords.is_outdated(str(stored)):
             self._renew(tenant, known, str(stored), password)
         return tokens
+
+    def verified(self, tenant: UUID, user: UUID, password: str) -> bool:
+        """Whether this is a user's password. Whoever asks counts what is wrong."""
+        return self._passwords.verify(self._stored(tenant, user), password)
 
     def change(self, principal: Principal, old: str, new: str, client: Client) -> Tokens:
         """Gives a user the password that they chose, ends their sessions and starts one.
@@ -128,8 +144,7 @@ class Credentials:
         A wrong present password counts as a failed log-in. Raises WrongPassword or WeakPassword.
         """
         check_password(new, "/new_password", about=self.about(principal.tenant, principal.user))
-        stored = self._stored(principal.tenant, principal.user)
-        right = self._passwords.verify(stored, old)
+        right = self.verified(principal.tenant, principal.user, old)
         hashed = self._passwords.hash(new) if right else ""
         tokens = None
         with self._database.transaction(principal.tenant) as transaction:
@@ -187,14 +202,14 @@ class Credentials:
         """Ends a lock before its time; where there is none it does nothing. Raises NotFound."""
         with self._database.transaction(tenant) as transaction:
             forgiven = self._lockouts.forgive(transaction, user)
-            _check_known(transaction, user)
+            check_known(transaction, user)
         events = forgiven.told if forgiven.allowed else (*forgiven.told, Unlocked())
         self._security.note(tenant, user, events, actor, client)
 
     def end_sessions(self, tenant: UUID, user: UUID, actor: str, client: Client) -> None:
         """Ends all sessions of a user. Raises NotFound."""
         with self._database.transaction(tenant) as transaction:
-            _check_known(transaction, user)
+            check_known(transaction, user)
             self._sessions.end_all(transaction, user)
         self._security.note(tenant, user, (SessionsEnded(),), actor, client)
 
@@ -226,13 +241,18 @@ class Credentials:
     ) -> tuple[Tokens, list[AccessEvent]]:
         """A session, unless the password or the user's activity have changed meanwhile. Raises WrongCredentials."""
         if not transaction.execute(_STILL, {"user": user, "old": stored}):
-            raise WrongCredentials(_WRONG)
+            raise _wrong(None)
         try:
             tokens = self._sessions.start(transaction, user, client)
         except RevokedToken:
-            raise WrongCredentials(_WRONG) from None
+            raise _wrong(None) from None
         session = RefreshToken.read(tokens.refresh_token).session
-        return tokens, self._security.logged_in(transaction, user, session)
+        return tokens, self._security.within_limit(transaction, user, LoggedIn, session=session)
+
+    def _recovered(self, transaction: Transaction, user: UUID, proof: Proof) -> list[AccessEvent]:
+        if proof.codes_left is None:
+            return []
+        return self._security.within_limit(transaction, user, RecoveryCodeUsed, left=proof.codes_left)
 
     def _renew(self, tenant: UUID, user: UUID, stored: str, password: str) -> None:
         newer = self._passwords.hash(password)
@@ -240,7 +260,7 @@ class Credentials:
             transaction.execute(_RENEW, {"user": user, "old": stored, "new": newer})
 
     def _set(self, transaction: Transaction, user: UUID, hashed: str) -> None:
-        _check_known(transaction, user)
+        check_known(transaction, user)
         transaction.execute(
             _KEEP + "DO UPDATE SET password_hash = excluded.password_hash, changed_at = excluded.changed_at",
             {"user": user, "hash": hashed},
@@ -249,7 +269,13 @@ class Credentials:
         void_tokens(transaction, user)
 
 
-def _check_known(transaction: Transaction, user: UUID) -> None:
+def _wrong(code: str | None) -> WrongCredentials:
+    """The same words for whatever is wrong of what was sent."""
+    named = "the password" if code is None else "the password, or the code"
+    return WrongCredentials(f"The e-mail address or {named} is wrong.")
+
+
+def check_known(transaction: Transaction, user: UUID) -> None:
     """Holds on to a user's rights. Raises NotFound."""
     if not transaction.execute(
         "SELECT 1 FROM principals WHERE tenant_id = %(tenant)s AND user_id = %(user)s FOR UPDATE", {"user": user}

@@ -24,6 +24,21 @@ class Verdict(Struct, frozen=True, kw_only=True):
     told: tuple[AccessEvent, ...] = ()
 
 
+class Held(Struct, frozen=True, kw_only=True):
+    """A user's failures, whose row is locked until the transaction ends: `failures` of them since `since`."""
+
+    failures: int
+    untold: int
+    since: datetime
+    locked_until: datetime | None
+    now: datetime
+
+    @property
+    def locked(self) -> bool:
+        """Whether no password and no code counts now."""
+        return self.locked_until is not None and self.now < self.locked_until
+
+
 class Lockouts:
     """Counts failures: `failures` of them within `window` lock the account for as long again."""
 
@@ -33,9 +48,16 @@ class Lockouts:
 
     def judge(self, transaction: Transaction, user: UUID, *, right: bool) -> Verdict:
         """Whether an attempt with a right or wrong password gets in. Costs the same in any case."""
+        return self.verdict(transaction, user, self.hold(transaction, user), right=right)
+
+    def hold(self, transaction: Transaction, user: UUID) -> Held:
+        """Locks a user's failures, for an attempt that takes more than a password to be judged."""
         transaction.execute(_ENSURE, {"user": user})
-        row = transaction.execute(_LOCK, {"user": user})[0]
-        verdict, counted = self._judged(row, right)
+        return Held(**transaction.execute(_LOCK, {"user": user})[0])
+
+    def verdict(self, transaction: Transaction, user: UUID, held: Held, *, right: bool) -> Verdict:
+        """Whether an attempt of a user whose failures are held gets in."""
+        verdict, counted = self._judged(held, right)
         transaction.execute(_COUNT, {"user": user, **counted})
         return verdict
 
@@ -51,10 +73,9 @@ class Lockouts:
             return Verdict(allowed=True)
         return Verdict(allowed=not rows[0]["locked"], told=_failed(rows[0]["untold"]))
 
-    def _judged(self, row: dict[str, Any], right: bool) -> tuple[Verdict, dict[str, Any]]:
-        now: datetime = row["now"]
-        failures, untold, since, until = row["failures"], row["untold"], row["since"], row["locked_until"]
-        if until is not None and now < until:
+    def _judged(self, held: Held, right: bool) -> tuple[Verdict, dict[str, Any]]:
+        now, failures, untold, since, until = held.now, held.failures, held.untold, held.since, held.locked_until
+        if held.locked:
             return Verdict(allowed=False), _counted(failures, untold + 1, since, until)
         told: tuple[AccessEvent, ...] = ()
         if right or until is not None or now - since >= self._window:

@@ -65,8 +65,8 @@ _SCRIPT = (
 
 
 class Partition(Struct, frozen=True, kw_only=True):
-    """Whose requests are counted together. A `limit` of its own, in limits' notation, goes before that of the class:
-    API keys may have one."""
+    """Whose requests are counted together. A `limit` of its own, in limits' notation, stands instead of that of the
+    class: of an API key there may be one such partition more."""
 
     kind: Literal["user", "key", "address", "account"]
     id: str

@@ -11,12 +11,37 @@ from uuid_utils.compat import uuid7
 from application.ports import Announcements, Append, EventStore, StreamChange, VersionConflict
 from application.recording import Metadata, stream_name
 from domain.kernel import Event
-from domain.security.events import AccessEvent, ApiKeyUsed, LoggedIn, RefreshTokenReused, RequestForbidden, SessionEnded
+from domain.security.events import (
+    AccessEvent,
+    ApiKeyEdited,
+    ApiKeyEnded,
+    ApiKeyMade,
+    ApiKeyUsed,
+    LoggedIn,
+    RecoveryCodeUsed,
+    RefreshTokenReused,
+    RequestForbidden,
+    SecondFactorDisabled,
+    SecondFactorEnabled,
+    SessionEnded,
+)
 from infrastructure.postgres import Database, Transaction
 from infrastructure.sessions import Client, Principal, Reused
 from projections.ports import StoreAway
 
-LimitedEvent = SessionEnded | RequestForbidden | ApiKeyUsed | RefreshTokenReused
+LimitedEvent = (
+    LoggedIn
+    | SessionEnded
+    | RequestForbidden
+    | RefreshTokenReused
+    | ApiKeyMade
+    | ApiKeyEdited
+    | ApiKeyUsed
+    | ApiKeyEnded
+    | SecondFactorEnabled
+    | SecondFactorDisabled
+    | RecoveryCodeUsed
+)
 
 EVENTS_PER_HOUR = 60
 
@@ -91,41 +116,42 @@ class SecurityLog:
         if events:
             self._thread.submit(self._note_alone, tenant, user, events, client)
 
-    def logged_in(self, transaction: Transaction, user: UUID, session: UUID) -> list[AccessEvent]:
-        """The event of a log-in; none where the user's hour has had its number."""
-        missed = self._take(transaction, user, LoggedIn)
-        return [] if missed is None else [LoggedIn(session=session, missed=missed)]
+    def within_limit(
+        self, transaction: Transaction, user: UUID, kind: type[LimitedEvent], **told: Any
+    ) -> list[AccessEvent]:
+        """An event of this kind to be noted behind the transaction; none where the user's hour has had its number."""
+        missed = self._take(transaction, user, kind)
+        return [] if missed is None else [kind(missed=missed, **told)]
 
     def session_ended(self, principal: Principal, session: UUID, client: Client) -> None:
         """Notes that a user ended a session of theirs."""
-        self._limited(principal, SessionEnded, client, session=session)
+        self.limited(principal, SessionEnded, client, session=session)
 
     def forbidden(self, principal: Principal, operation: str, client: Client) -> None:
         """Notes that a user asked for what they may not do."""
-        self._limited(principal, RequestForbidden, client, operation=operation)
+        self.limited(principal, RequestForbidden, client, operation=operation)
 
     def key_used(self, principal: Principal, client: Client) -> None:
         """Notes that an API key was used."""
-        self._limited(principal, ApiKeyUsed, client, key=principal.session)
+        self.limited(principal, ApiKeyUsed, client, key=principal.session)
 
     def reused(self, reused: Reused, client: Client) -> None:
         """Notes that a used refresh token came back. Its session is gone, so this happens to it once."""
-        self._limited(reused, RefreshTokenReused, client, session=reused.session)
+        self.limited(reused, RefreshTokenReused, client, session=reused.session)
 
-    def told_by(self, who: Principal | Reused, event: AccessEvent, client: Client) -> None:
+    def limited(self, who: Principal | Reused, kind: type[LimitedEvent], client: Client, **told: Any) -> None:
+        """Notes that a user did something to their own access, unless their hour has had its number of this kind."""
+        with self._database.transaction(who.tenant) as transaction:
+            events = self.within_limit(transaction, who.user, kind, **told)
+        self.told_by(who, events, client)
+
+    def told_by(self, who: Principal | Reused, events: Sequence[AccessEvent], client: Client) -> None:
         """Notes what a user did to their own access."""
-        self.note(who.tenant, who.user, (event,), stream_name("user", who.user), client)
+        self.note(who.tenant, who.user, events, stream_name("user", who.user), client)
 
     def close(self) -> None:
         """Waits until everything is noted."""
         self._thread.shutdown()
-
-    def _limited(self, who: Principal | Reused, kind: type[LimitedEvent], client: Client, **told: Any) -> None:
-        """Notes an event of this kind, unless the user's hour has had its number."""
-        with self._database.transaction(who.tenant) as transaction:
-            missed = self._take(transaction, who.user, kind)
-        if missed is not None:
-            self.told_by(who, kind(missed=missed, **told), client)
 
     def _note_alone(self, tenant: UUID, user: UUID, events: Sequence[AccessEvent], client: Client) -> None:
         try:

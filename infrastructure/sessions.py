@@ -2,7 +2,7 @@
 
 import ipaddress
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -28,7 +28,7 @@ _LONGEST_AGENT = 200
 
 
 class Principal(Struct, frozen=True, kw_only=True):
-    """Who a request acts for, with the rights that they have now."""
+    """Who a request acts for, with the rights that they have now. `rate_limits` are an API key's own, by their kind."""
 
     tenant: UUID
     user: UUID
@@ -36,6 +36,7 @@ class Principal(Struct, frozen=True, kw_only=True):
     role: Role
     scopes: frozenset[str] | None = None
     by_key: bool = False
+    rate_limits: Mapping[str, str] = {}
 
     @property
     def permissions(self) -> frozenset[str]:
@@ -198,6 +199,13 @@ class Sessions:
                 {"session": session, "user": principal.user},
             )
         return bool(ended)
+
+    def end_others(self, transaction: Transaction, user: UUID, present: UUID) -> None:
+        """Ends all sessions of a user but one."""
+        transaction.execute(
+            "DELETE FROM sessions WHERE tenant_id = %(tenant)s AND user_id = %(user)s AND session_id <> %(present)s",
+            {"user": user, "present": present},
+        )
 
     def end_all(self, transaction: Transaction, user: UUID) -> None:
         """Ends all sessions of a user, and with the next stamp whatever tokens are still about."""

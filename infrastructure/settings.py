@@ -31,7 +31,8 @@ RATE_CLASSES: tuple[RateClass, ...] = get_args(RateClass)
 """The kinds of operations that are limited apart from one another."""
 
 
-def _is_rate_limit(value: str) -> str:
+def rate_limit(value: str) -> str:
+    """The text, if it is one limit in limits' notation that lets something pass. Raises ValueError."""
     from limits import parse_many  # noqa: PLC0415 - most processes limit nothing
 
     try:
@@ -48,7 +49,7 @@ def _listed(value: object) -> object:
 
 
 Port = Annotated[int, Field(ge=0, le=65535)]
-RateLimit = Annotated[str, AfterValidator(_is_rate_limit)]
+RateLimit = Annotated[str, AfterValidator(rate_limit)]
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_listed)]
 
 
@@ -107,7 +108,7 @@ class Settings(BaseSettings):
     refresh_grace_seconds: float = Field(10.0, ge=0)
     """How long a refresh token that was used gives the same new one again: for parallel requests and lost answers."""
     security_events_per_hour: int = Field(60, ge=1)
-    """Log-ins, ended sessions and refused requests of one user that become events: of each so many in an hour."""
+    """What one user causes by themselves and becomes an event, such as log-ins: of each kind so many in an hour."""
 
     smtp_host: str | None = None
     """Whom mail is given to. Without it, mail goes into MAIL_DIRECTORY; without that, none is sent."""

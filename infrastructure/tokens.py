@@ -98,6 +98,7 @@ class AccessTokens:
 
     def _verify(self, token: str) -> tuple[float, Claims]:
         try:
+            _check_signature_text(token)
             said = jwt.decode(
                 token,
                 self._secret_of(jwt.get_unverified_header(token)),
@@ -114,7 +115,7 @@ class AccessTokens:
                 stamp=int(said["stamp"]),
             )
             verified = float(said["exp"]) + _CLOCK_SKEW.total_seconds(), claims
-        except (jwt.PyJWTError, ValueError, TypeError, AttributeError):
+        except (jwt.PyJWTError, ValueError, TypeError, AttributeError, OverflowError):
             raise InvalidToken("This is not a valid access token.") from None
         if len(self._verified) >= _KEPT:
             self._verified.clear()
@@ -127,6 +128,14 @@ class AccessTokens:
         if secret is None or header != {"alg": _ALGORITHM, "typ": "JWT", "kid": header["kid"]}:
             raise InvalidToken("This is not a valid access token.")
         return secret
+
+
+def _check_signature_text(token: str) -> None:
+    """Raises ValueError for a signature with letters that decoding passes over: each token has one text."""
+    signature = token.rpartition(".")[2]
+    raw = urlsafe_b64decode(signature.encode("ascii") + b"=" * (-len(signature) % 4))
+    if urlsafe_b64encode(raw).rstrip(b"=") != signature.encode("ascii"):
+        raise ValueError("not as we write it")
 
 
 def key_id(secret: bytes) -> str:
@@ -158,7 +167,10 @@ class RefreshToken(Struct, frozen=True, kw_only=True):
             raw = b""
         if len(raw) != 32 + _SECRET_BYTES:
             raise InvalidToken("This is not a valid refresh token.")
-        return cls(tenant=UUID(bytes=raw[:16]), session=UUID(bytes=raw[16:32]), secret=raw[32:])
+        token = cls(tenant=UUID(bytes=raw[:16]), session=UUID(bytes=raw[16:32]), secret=raw[32:])
+        if token.text != text:  # what no token has in it is passed over when decoding
+            raise InvalidToken("This is not a valid refresh token.")
+        return token
 
     def successor(self, salt: bytes) -> "RefreshToken":
         """The next token of the session. Who has this one and the salt makes the same one again; nobody else can."""

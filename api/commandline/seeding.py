@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from application.tenancy import TenantProfile
     from infrastructure.bootstrap import Application
     from infrastructure.credentials import Credentials
+    from infrastructure.enrolments import Enrolments
 
 EMAIL = "admin@clientforge.local"
 PASSWORD = "Admin!234"  # noqa: S105 - published on purpose, and refused in production
@@ -21,10 +22,11 @@ PASSWORD_VARIABLE = "CLIENTFORGE_ADMIN_PASSWORD"  # noqa: S105 - the name of a v
 
 
 class Seeded(NamedTuple):
-    """What seeding an admin came to."""
+    """What seeding an admin came to. `lost` says that their second factor was taken away."""
 
     user: "UUID"
     made: bool
+    lost: bool = False
 
 
 def admin_command(
@@ -43,6 +45,10 @@ def admin_command(
     ] = None,
     ask: Annotated[bool, typer.Option("--ask", help="Ask for the password.")] = False,
     reset: Annotated[bool, typer.Option("--reset", help="Give an admin who is there already this password.")] = False,
+    no_second_factor: Annotated[
+        bool,
+        typer.Option("--no-second-factor", help="Let an admin who lost their second factor log in without it."),
+    ] = False,
     data_dir: DataDir = None,
 ) -> None:
     """Give a tenant an admin who can log in. Repeating it changes nothing: a password that is there stays.
@@ -56,7 +62,7 @@ def admin_command(
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     with application(data_dir) as built:
         found = tenant_named(built, tenant)
-        seeded = seed_admin(built, found, email, password, reset=reset)
+        seeded = seed_admin(built, found, email, password, reset=reset, no_second_factor=no_second_factor)
         published = has_default_password(built, found, seeded.user)
     if seeded.made:
         print(f"Made the admin {email} of '{found.subdomain}'.")
@@ -64,6 +70,8 @@ def admin_command(
         print(f"The admin {email} of '{found.subdomain}' has another password now.")
     else:
         print(f"The admin {email} of '{found.subdomain}' is there already, and keeps the password (see --reset).")
+    if no_second_factor:
+        print("Their second factor is off now." if seeded.lost else "They have no second factor.")
     if published:
         warn()
 
@@ -78,7 +86,13 @@ def warn() -> None:
 
 
 def seed_admin(
-    built: "Application", tenant: "TenantProfile", email: str, password: str | None, *, reset: bool = False
+    built: "Application",
+    tenant: "TenantProfile",
+    email: str,
+    password: str | None,
+    *,
+    reset: bool = False,
+    no_second_factor: bool = False,
 ) -> Seeded:
     """Makes an admin who can log in, unless that user is there. Raises a Refused, or CommandFailed in production."""
     from infrastructure.passwords import check_password
@@ -91,11 +105,13 @@ def seed_admin(
     if password is not None:
         check_password(password, "/password", about=(email, tenant.name, tenant.subdomain))
     seeded = _user(built, tenant, email)
-    credentials, client = _credentials(built), Client()
+    (credentials, enrolments), client = _access(built), Client()
     if reset:
         credentials.set(tenant.id, seeded.user, password or PASSWORD, "cli", client, checked=False)
     else:
         credentials.set_first(tenant.id, seeded.user, password or PASSWORD, "cli", client)
+    if no_second_factor:
+        seeded = seeded._replace(lost=enrolments.reset(tenant.id, seeded.user, "cli", client))
     return seeded
 
 
@@ -155,13 +171,21 @@ def _user(built: "Application", tenant: "TenantProfile", email: str) -> Seeded:
     return Seeded(built.handler.handle(sender(tenant), "user", uuid7(), command).id, made=True)
 
 
-def _credentials(built: "Application") -> "Credentials":
+def _access(built: "Application") -> "tuple[Credentials, Enrolments]":
+    """What users log in with."""
     from infrastructure.credentials import Credentials
+    from infrastructure.enrolments import Enrolments
+    from infrastructure.lockouts import Lockouts
     from infrastructure.passwords import Passwords
+    from infrastructure.second_factors import SecondFactors
     from infrastructure.security_log import SecurityLog
     from infrastructure.sessions import Sessions
     from infrastructure.tokens import AccessTokens
 
     sessions = Sessions(built.database, AccessTokens(built.settings.jwt_secret.get_secret_value()))
     security = SecurityLog(built.database, built.store, built.announcements)
-    return Credentials(built.database, built.store, built.tenancy, sessions, Passwords(), security)
+    factors, lockouts = SecondFactors(built.database, built.keyring), Lockouts()
+    credentials = Credentials(
+        built.database, built.store, built.tenancy, sessions, Passwords(), security, factors, lockouts
+    )
+    return credentials, Enrolments(built.database, credentials, factors, sessions, lockouts, security)

@@ -39,14 +39,20 @@ function logIn() {
   const password = made("input", {
     type: "password", placeholder: "password", autocomplete: "current-password", required: true,
   });
+  const code = made("input", { placeholder: "code", autocomplete: "one-time-code", hidden: true });
   const told = made("span", {});
-  const form = made("form", {}, tenant, email, password, made("button", {}, "Log in to try it"), told);
+  const form = made("form", {}, tenant, email, password, code, made("button", {}, "Log in to try it"), told);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const body = { email: email.value, password: password.value, ...(tenant.value ? { tenant: tenant.value } : {}) };
+    const body = {
+      email: email.value, password: password.value,
+      ...(tenant.value ? { tenant: tenant.value } : {}), ...(code.value ? { code: code.value } : {}),
+    };
     const answer = await ask("POST", SESSION, JSON.stringify(body));
-    if (answer.ok) await showSession();
-    else told.textContent = (await answer.json()).detail;
+    if (answer.ok) return showSession();
+    const problem = await answer.json();
+    if (problem.code === "second_factor_required") code.hidden = false;
+    told.textContent = problem.detail;
   });
   return form;
 }

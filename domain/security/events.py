@@ -5,6 +5,7 @@ A failed log-in is told of the user whom it was tried for, who is its actor too:
 `missed` counts the events of the same kind that were left out since the one before: a user's hour has a limit.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
@@ -103,6 +104,17 @@ class ApiKeyMade(Event, frozen=True, kw_only=True):
     name: str
     scopes: tuple[str, ...] | None = None
     expires_at: datetime | None = None
+    rate_limits: Mapping[str, str] = {}
+    missed: int = 0
+
+
+class ApiKeyEdited(Event, frozen=True, kw_only=True):
+    """A user changed how often an API key may ask: its limits by kind of operation, as they are now."""
+
+    TYPE: ClassVar[str] = "access.api_key_edited.v1"
+    key: UUID
+    rate_limits: Mapping[str, str] = {}
+    missed: int = 0
 
 
 class ApiKeyUsed(Event, frozen=True, kw_only=True):
@@ -121,6 +133,34 @@ class ApiKeyEnded(Event, frozen=True, kw_only=True):
     missed: int = 0
 
 
+class SecondFactorEnabled(Event, frozen=True, kw_only=True):
+    """A user set a second factor up: logging in takes a code of it from now on, and their other sessions are over."""
+
+    TYPE: ClassVar[str] = "access.second_factor_enabled.v1"
+    missed: int = 0
+
+
+class SecondFactorDisabled(Event, frozen=True, kw_only=True):
+    """A user turned their second factor off, with their password and a code."""
+
+    TYPE: ClassVar[str] = "access.second_factor_disabled.v1"
+    missed: int = 0
+
+
+class SecondFactorReset(Event, frozen=True, kw_only=True):
+    """An admin or the operator took a user's second factor away; the actor is who did it."""
+
+    TYPE: ClassVar[str] = "access.second_factor_reset.v1"
+
+
+class RecoveryCodeUsed(Event, frozen=True, kw_only=True):
+    """A recovery code stood in for a user's second factor; `left` counts those that still can."""
+
+    TYPE: ClassVar[str] = "access.recovery_code_used.v1"
+    left: int
+    missed: int = 0
+
+
 AccessEvent = (
     LoggedIn
     | LogInsFailed
@@ -135,6 +175,11 @@ AccessEvent = (
     | RefreshTokenReused
     | RequestForbidden
     | ApiKeyMade
+    | ApiKeyEdited
     | ApiKeyUsed
     | ApiKeyEnded
+    | SecondFactorEnabled
+    | SecondFactorDisabled
+    | SecondFactorReset
+    | RecoveryCodeUsed
 )

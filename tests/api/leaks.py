@@ -10,7 +10,8 @@ import httpx
 import psycopg
 from psycopg import sql
 
-_SECRET_FIELD = re.compile(r"password|token|secret|key$|code$", re.IGNORECASE)
+_SECRET_FIELD = re.compile(r"password|token|secret|key$|codes?$", re.IGNORECASE)
+_OF_SECOND_FACTORS = re.compile("^(secret|recovery_codes)$")
 _ISSUED = re.compile(r"eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,}|[\w-]{80,}={0,2}")
 _SHORTEST = 12
 """Shorter ones are no secrets but tests of what is refused, and stand in many a word."""
@@ -35,8 +36,12 @@ class Leaks(logging.Handler):
         self.typed.update(_secrets(_read(request.content if hasattr(request, "_content") else b"")))
 
     def of_response(self, response: httpx.Response) -> None:
-        """Keeps the secrets that an answer hands out."""
-        self.issued.update(_secrets(_read(response.read())))
+        """Keeps the secrets that an answer hands out; those of second factors are short, and looked for like typed
+        ones."""
+        told = _read(response.read())
+        self.issued.update(_secrets(told))
+        for each in _secrets(told, wanted=_OF_SECOND_FACTORS):
+            self.typed.update((each, each.replace("-", "")))
 
     def found_in(self, text: str) -> set[str]:
         """The secrets that stand in a text, as they are or as hexadecimal digits."""
@@ -51,16 +56,16 @@ def _read(content: bytes) -> Any:
         return None
 
 
-def _secrets(value: Any, name: str = "") -> Iterator[str]:
+def _secrets(value: Any, name: str = "", wanted: re.Pattern[str] = _SECRET_FIELD) -> Iterator[str]:
     """The texts of all fields whose name says that they are secret."""
     match value:
         case dict():
             for key, each in value.items():
-                yield from _secrets(each, key)
+                yield from _secrets(each, key, wanted)
         case list():
             for each in value:
-                yield from _secrets(each, name)
-        case str() if _SECRET_FIELD.search(name) and len(value) >= _SHORTEST:
+                yield from _secrets(each, name, wanted)
+        case str() if wanted.search(name) and len(value) >= _SHORTEST:
             yield value
 
 

@@ -113,7 +113,12 @@ def test_a_key_expires(startup, make):
     [
         ("POST", "/auth/api-keys", {"name": "Another"}),
         ("GET", "/auth/api-keys", None),
+        ("PATCH", f"/auth/api-keys/{NOBODY}", {"rate_limits": {}}),
         ("DELETE", f"/auth/api-keys/{NOBODY}", None),
+        ("GET", "/auth/second-factor", None),
+        ("POST", "/auth/second-factor", {"password": "no key may try this one"}),
+        ("POST", "/auth/second-factor/confirm", {"code": "287082"}),
+        ("POST", "/auth/second-factor/turn-off", {"password": "no key may try this one", "code": "287082"}),
         ("GET", "/auth/sessions", None),
         ("POST", "/auth/logout", None),
         (

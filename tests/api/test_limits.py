@@ -60,7 +60,8 @@ def test_every_operation_is_limited_and_says_so():
     by_limit = {name: {each.name for each in OPERATIONS if each.limit == name} for name in ("auth", "login", "search")}
     assert by_limit == {
         "auth": {
-            *("refresh", "log-out", "log-browser-out", "change-password", "make-api-key"),
+            *("refresh", "log-out", "log-browser-out", "change-password", "make-api-key", "edit-api-key"),
+            *("begin-second-factor", "confirm-second-factor", "turn-second-factor-off"),
             *("request-password-reset", "validate-reset-token", "reset-password"),
             *("verify-email", "resend-verification", "accept-invitation"),
         },

@@ -148,8 +148,10 @@ def test_each_role_asks_for_no_more_than_the_table_says(people):
                 problem(answer, 401, "not_authenticated")
             elif operation.permission is not None and TABLE[operation.permission][role] == "–":
                 problem(answer, 403, "forbidden")
-            elif operation.name == "change-password":
+            elif operation.name in ("change-password", "begin-second-factor", "turn-second-factor-off"):
                 problem(answer, 422, "wrong_password")
+            elif operation.name == "confirm-second-factor":
+                problem(answer, 409, "second_factor_off")
             else:
                 assert answer.status_code in (200, 201, 204), case
 
@@ -157,7 +159,7 @@ def test_each_role_asks_for_no_more_than_the_table_says(people):
 def test_sessions_and_keys_are_their_users_alone(people):
     [session, *_] = people.below.get("/auth/sessions").json()["items"]
     key = people.below.makes("/auth/api-keys", {"name": "A"})
-    theirs = {"end-session": session["id"], "end-api-key": key}
+    theirs = {"end-session": session["id"], "end-api-key": key, "edit-api-key": key}
     of_oneself = {each.name: each for each in OF_ONE_RECORD if each.permission is None}
     assert set(theirs) == set(of_oneself)
     for name, operation in of_oneself.items():

@@ -2,6 +2,11 @@
 
 import psycopg
 
+from application.recording import stream_subject
+from domain.kernel import Claim
+from domain.security.events import SecondFactorReset
+from infrastructure.bootstrap import Application
+from infrastructure.second_factors import SecondFactors
 from tests.commandline.conftest import Run, done, refused
 from tests.fixtures import PASSWORDS
 from tests.services.databases import Postgres
@@ -113,6 +118,31 @@ def test_a_password_of_ones_own_is_long_enough_and_replaces_another_only_when_as
     done(run("seed", "admin", "--tenant", "acme"))
     assert "CHANGE IT NOW" in run("seed", "admin", "--tenant", "acme", "--password", STRONG).stderr
     assert "CHANGE" not in run("seed", "admin", "--tenant", "acme", "--password", STRONG, "--reset").stderr
+
+
+def test_an_admin_who_lost_their_second_factor_is_let_in_without_it(run: Run, built: Application):
+    done(run("tenant", "create", "Acme", "--subdomain", "acme"))
+    done(run("seed", "admin", "--tenant", "acme", "--password", STRONG))
+    tenant = built.tenancy.find("acme").id
+    claim = Claim("user.email", "admin@clientforge.local")
+    user = stream_subject(built.store.holders(tenant, (claim,))[claim])[1]
+    with built.database.transaction(tenant) as transaction:
+        transaction.execute(
+            "INSERT INTO second_factors (tenant_id, user_id, secret, begun_at, confirmed_at, last_step)"
+            " VALUES (%(tenant)s, %(user)s, 'sealed', now(), now(), 1)",
+            {"user": user},
+        )
+    factors = SecondFactors(built.database, built.keyring)
+
+    done(run("seed", "admin", "--tenant", "acme", "--password", STRONG, "--reset"))
+    assert factors.of(tenant, user).on
+    told = done(run("seed", "admin", "--tenant", "acme", "--password", STRONG, "--no-second-factor"))
+    assert "keeps the password" in told
+    assert "second factor is off" in told
+    assert not factors.of(tenant, user).on
+    last = built.store.stream(tenant, f"access-{user}")[-1]
+    assert (last.event, last.metadata.actor) == (SecondFactorReset(), "cli")
+    assert "no second factor" in done(run("seed", "admin", "--tenant", "acme", "--no-second-factor"))
 
 
 def test_a_tenant_that_is_not_there_is_refused(run: Run):

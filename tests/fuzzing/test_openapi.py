@@ -8,7 +8,7 @@ from schemathesis import GenerationMode
 
 from api.app import OPERATIONS, PREFIX
 from api.openapi import document
-from tests.journeys.system import EMAIL, PASSWORD, System, environment, running
+from tests.journeys.system import EMAIL, PASSWORD, System
 
 # What fits the description may still be refused, for what is in the log: by a status that it tells.
 REFUSED = ["2xx", 401, 403, 404, 409, 412, 422, 429]
@@ -20,17 +20,12 @@ EXAMPLES = 3
 
 
 @pytest.fixture(scope="module")
-def system(copied_urls, redis_url, elasticsearch_url, mongodb_url, tmp_path_factory):
+def system(running_system):
     """The running system, with a tenant that these tests may do anything to."""
-    variables = environment(copied_urls, redis_url, elasticsearch_url, mongodb_url)
-    # Generated positions lie in the future, and are waited for.
-    variables["READ_YOUR_WRITES_SECONDS"] = "0.02"
-    variables |= {"MAIL_DIRECTORY": str(tmp_path_factory.mktemp("mail")), "SIGN_UP": "true"}
-    with running(variables, tmp_path_factory.mktemp("fuzzing")) as system:
-        system.run("tenant", "create", "Fuzzy Inc.", "--subdomain", "fuzzy", "--max-users", "0")
-        system.run("seed", "admin", "--tenant", "fuzzy", "--email", EMAIL, "--password", PASSWORD)
-        system.log_in("fuzzy")
-        yield system
+    running_system.run("tenant", "create", "Fuzzy Inc.", "--subdomain", "fuzzy", "--max-users", "0")
+    running_system.run("seed", "admin", "--tenant", "fuzzy", "--email", EMAIL, "--password", PASSWORD)
+    running_system.log_in("fuzzy")
+    return running_system
 
 
 @pytest.fixture(scope="module")
