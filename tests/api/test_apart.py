@@ -71,7 +71,7 @@ def test_a_record_of_another_tenant_can_not_be_referred_to(acme, rival, theirs, 
 
 
 @pytest.mark.parametrize("operation", GUARDED, ids=lambda each: each.name)
-def test_every_operation_but_log_in_and_refresh_needs_a_token(client, operation):
+def test_every_operation_but_those_that_let_somebody_in_needs_a_token(client, operation):
     path = f"/api/v1{address(operation, str(NOBODY))}"
     body = {"json": operation.example} if operation.example is not None else {}
     answer = client.request(operation.method, path, **body)
@@ -79,8 +79,12 @@ def test_every_operation_but_log_in_and_refresh_needs_a_token(client, operation)
     assert answer.headers["www-authenticate"] == "Bearer"
 
 
-def test_only_log_in_and_refresh_are_public():
-    assert {each.name for each in OPERATIONS if each.public} == {"log-in", "log-browser-in", "refresh"}
+def test_only_what_lets_somebody_in_is_public():
+    assert {each.name for each in OPERATIONS if each.public} == {
+        *("log-in", "log-browser-in", "refresh", "register"),
+        *("request-password-reset", "validate-reset-token", "reset-password"),
+        *("verify-email", "resend-verification", "accept-invitation"),
+    }
 
 
 @pytest.mark.parametrize("role", Role)
