@@ -8,10 +8,10 @@ COMPILE := .venv-lock/bin/uv pip compile pyproject.toml --quiet --universal --py
 	--no-emit-index-url --no-header --no-annotate $(UPGRADE)
 SOURCES := domain application projections infrastructure api tests
 
-.PHONY: help setup run test services lint scan format bench lock clean
+.PHONY: help setup run test services lint scan format bench bench-growth load-smoke load-full load-soak lock clean
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(INSTALLED) ## Install everything into .venv (a second time takes no time)
 
@@ -52,6 +52,17 @@ format: setup ## Rewrite the sources in the house style
 bench: setup ## Measure against ceilings of the same run, and hold the gates
 	@$(BIN)/python -m tests.services --prepare
 	$(BIN)/python -m tests.performance
+
+bench-growth: setup ## Grow a tenant to a million contacts and ask whether all stays as fast (SIZES='10_000 100_000')
+	@$(BIN)/python -m tests.services --prepare
+	$(BIN)/python -m tests.performance.growth $(SIZES)
+
+load-smoke load-full load-soak: setup
+	@$(BIN)/python -m tests.services --prepare
+	$(BIN)/python -m tests.performance.k6 $(@:load-%=%) $(K6)
+load-smoke: ## Put a small load on the real stack with k6 (1 VU, 30 s)
+load-full: ## Put the load of the gates on it (5 VU, 2 min), and then that of our own goal
+load-soak: ## Put half of that on it for half an hour
 
 lock: ## Resolve the dependencies anew (for maintainers; `make lock UPGRADE=--upgrade` takes newer versions)
 	@test -x .venv-lock/bin/uv || { $(PYTHON) -m venv .venv-lock; .venv-lock/bin/python -m pip install --quiet uv; }

@@ -16,6 +16,7 @@ import httpx
 
 from infrastructure.embedded.child import free_port
 from infrastructure.monitor import Lag, Monitor
+from infrastructure.settings import Settings
 from projections.catalogue import groups
 from projections.targets import Group
 from tests.commandline.conftest import without_settings
@@ -45,6 +46,12 @@ def environment(urls: DatabaseUrls, redis_url: str, elasticsearch_url: str, mong
         "LONG_OPERATIONS": "1000",
         **{name.upper(): limit for name, limit in WIDE_LIMITS.items()},
     }
+
+
+def settings_of(variables: Mapping[str, str]) -> Settings:
+    """The settings that a process with these variables has."""
+    names = {name.upper() for name in Settings.model_fields}
+    return Settings.load(_env_file=None, **{name.lower(): variables[name] for name in names & variables.keys()})
 
 
 @dataclass
