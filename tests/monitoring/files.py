@@ -85,10 +85,11 @@ def panels(dashboard: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 
 def asked_of_prometheus() -> list[Asked]:
     """Every expression of rules and panels."""
-    found = [Asked(rule.name, rule.expr) for rule in (*ALERTS, *RECORDED)]
-    for path in DASHBOARDS:
-        for panel in panels(json.loads(path.read_text())):
-            for target in panel.get("targets", []):
-                if "expr" in target and target["datasource"]["type"] == "prometheus":
-                    found.append(Asked(f"{path.stem}: {panel['title']}", target["expr"]))
-    return found
+    of_panels = [
+        Asked(f"{path.stem}: {panel['title']}", target["expr"])
+        for path in DASHBOARDS
+        for panel in panels(json.loads(path.read_text()))
+        for target in panel["targets"]
+        if target["datasource"]["type"] == "prometheus"
+    ]
+    return [Asked(rule.name, rule.expr) for rule in (*ALERTS, *RECORDED)] + of_panels

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import promql_parser
-from promql_parser import AggregateExpr, AggModifierType, MatchOp, VectorSelector
+from promql_parser import AggModifierType, AggregateExpr, MatchOp, VectorSelector
 
 Labels = Mapping[str, str]
 _VARIABLE = re.compile(r"\$__(?:rate_)?interval|\$__range")
@@ -27,14 +27,7 @@ class Selector:
 @cache
 def selectors(expression: str) -> frozenset[Selector]:
     """Every metric that an expression names. Raises ValueError for what is no expression."""
-    return frozenset(
-        Selector(
-            node.name or next(each.value for each in node.matchers.matchers if each.name == "__name__"),
-            tuple((each.name, _sign(each.op), each.value) for each in node.matchers.matchers if each.name != "__name__"),
-        )
-        for node in _nodes(expression)
-        if isinstance(node, VectorSelector)
-    )
+    return frozenset(_selector(node) for node in _nodes(expression) if isinstance(node, VectorSelector))
 
 
 @cache
@@ -57,6 +50,13 @@ def _nodes(expression: str) -> Iterator[object]:
     found: list[object] = []
     promql_parser.walk(promql_parser.parse(without_variables(expression)), found.append)
     return iter(found)
+
+
+def _selector(node: VectorSelector) -> Selector:
+    """A metric may also be named by a matcher of __name__."""
+    matchers = [(each.name, _sign(each.op), each.value) for each in node.matchers.matchers]
+    name = node.name or next(value for label, _, value in matchers if label == "__name__")
+    return Selector(name, tuple(each for each in matchers if each[0] != "__name__"))
 
 
 def _sign(how: MatchOp) -> str:

@@ -12,9 +12,7 @@ def _gauge(series: str, bad: Values, well: Values, after: str = "3m") -> Case:
 def _restarting(kind: str) -> Case:
     """Three restarts within a quarter of an hour, not two: a roll-out restarts a process once."""
     started = f'clientforge_process_start_time_seconds{{kind="{kind}"}}'
-    return Case(
-        fires={started: "100x10 200x10 300x10 400xN"}, quiet=({started: "100x20 200x20 300xN"},), after="12m"
-    )
+    return Case(fires={started: "100x10 200x10 300x10 400xN"}, quiet=({started: "100x20 200x20 300xN"},), after="12m")
 
 
 def _task(task: str, longest: float) -> Case:
