@@ -21,6 +21,7 @@ from application.ports import Conflict
 from domain.security.events import AccessEvent
 from infrastructure.credentials import WrongCredentials
 from infrastructure.scrape_port import DIRECTORY_VARIABLE
+from infrastructure.second_factors import SecondFactorRequired
 from infrastructure.settings import RATE_CLASSES
 from infrastructure.wakeups import QUEUES
 from projections.engine import Projected
@@ -118,7 +119,7 @@ class Telemetry:
 
     def _begin_at_nothing(self) -> None:
         """Has the series that alerts look for growth of begin at 0: one that begins at 1 has not grown."""
-        for outcome in ("ok", WrongCredentials.code):
+        for outcome in ("ok", WrongCredentials.code, SecondFactorRequired.code):
             self.log_ins.labels(outcome)
         for event in get_args(AccessEvent):
             self.security_events.labels(event.TYPE)
