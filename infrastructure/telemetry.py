@@ -8,15 +8,22 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
+from itertools import product
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from application.ports import Conflict
+from domain.security.events import AccessEvent
+from infrastructure.credentials import WrongCredentials
 from infrastructure.scrape_port import DIRECTORY_VARIABLE
+from infrastructure.second_factors import SecondFactorRequired
+from infrastructure.settings import RATE_CLASSES
+from infrastructure.wakeups import QUEUES
 from projections.engine import Projected
 
 M = TypeVar("M", bound=MetricWrapperBase)
@@ -37,6 +44,7 @@ class Telemetry:
         self._count_projecting()
         self._count_stores()
         self._count_itself()
+        self._begin_at_nothing()
 
     def _count_requests(self) -> None:
         counter, histogram = self._kind(Counter), self._kind(Histogram)
@@ -108,6 +116,20 @@ class Telemetry:
             "process_start_time_seconds", "When the youngest process of a kind started, since 1970.", ("kind",)
         )
         self.cpu_seconds = self._kind(Counter)("process_cpu_seconds_total", "Processor time used.", ("kind",))
+
+    def _begin_at_nothing(self) -> None:
+        """Has the series that alerts look for growth of begin at 0: one that begins at 1 has not grown."""
+        for outcome in ("ok", WrongCredentials.code, SecondFactorRequired.code):
+            self.log_ins.labels(outcome)
+        for event in get_args(AccessEvent):
+            self.security_events.labels(event.TYPE)
+        for limit in RATE_CLASSES:
+            self.requests_refused.labels(limit)
+            self.limited_by_process.labels(limit)
+        for queue, outcome in product(QUEUES, ("done", "failed", "dead")):
+            self.messages.labels(queue, outcome)
+        for conflict in Conflict.__subclasses__():
+            self.conflicts.labels(conflict.__name__)
 
     def asked(self, store: str, seconds: float, failed: bool) -> None:
         """Notes that a store was asked for something."""

@@ -1,16 +1,15 @@
 """Readers of a real system see their own writes in every process, and are told when they don't."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 
 import httpx
-import psycopg
 import pytest
 
 from tests.journeys.conftest import TENANT
+from tests.journeys.poison import no_deal_named
 from tests.journeys.reading import WORD, body
 from tests.journeys.system import System
 
@@ -105,18 +104,6 @@ def test_while_nothing_is_projected_queries_answer_in_time_and_say_that_they_are
     assert [hit["id"] for hit in system.get("/search", q="unheard")["items"]] == [unheard]
     for path in lists:
         system.get(path)
-
-
-@contextmanager
-def no_deal_named(name: str, superuser_url: str) -> Iterator[None]:
-    """The list of deals can't take one of this name."""
-    refusing = f"ADD CONSTRAINT no_such_name CHECK (document ->> 'name' <> '{name}') NOT VALID"
-    with psycopg.connect(superuser_url, autocommit=True) as connection:
-        connection.execute(f"ALTER TABLE deals {refusing}")
-        try:
-            yield
-        finally:
-            connection.execute("ALTER TABLE deals DROP CONSTRAINT no_such_name")
 
 
 def test_while_a_projection_is_parked_its_queries_say_that_they_are_stale_and_all_others_are_fresh(system, copied_urls):

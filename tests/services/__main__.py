@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from tests.services import elasticsearch, ferretdb, pgbouncer
+from tests.services import elasticsearch, ferretdb, pgbouncer, prometheus
 from tests.services.availability import Unavailable
 from tests.services.cache import say
 from tests.services.docker import docker_runs
@@ -33,6 +33,7 @@ def prepare() -> list[str]:
         "Elasticsearch": ("TEST_ELASTICSEARCH_URL", elasticsearch.prepare),
         "MongoDB": ("TEST_MONGODB_URL", ferretdb.prepare),
         "PgBouncer": ("", pgbouncer.prepare),
+        "Prometheus": ("", prometheus.prepare),
     }
     missing = []
     for name, (variable, get) in programs.items():
@@ -41,7 +42,7 @@ def prepare() -> list[str]:
         try:
             get()
         except Unavailable as reason:
-            if name != "PgBouncer" and docker_runs():
+            if variable and docker_runs():
                 continue
             missing.append(name)
             say(f"{name} can't be had: {reason}")

@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
+from tests.services import prometheus
 from tests.services.availability import Unavailable
 from tests.services.databases import Postgres
 from tests.services.pgbouncer import PgBouncer
@@ -54,6 +56,12 @@ def pgbouncer(services: ServiceSession, pytestconfig: pytest.Config) -> Callable
         return _available(pytestconfig, "PgBouncer", lambda: services.pgbouncer(*urls, pool_mode=pool_mode, **settings))
 
     return start
+
+
+@pytest.fixture(scope="session")
+def prometheus_programs(pytestconfig: pytest.Config) -> Path:
+    """The directory with `prometheus`, `promtool` and `amtool`."""
+    return _available(pytestconfig, "Prometheus", prometheus.prepare)
 
 
 def _available(config: pytest.Config, name: str, get: Callable[[], Service]) -> Service:

@@ -1,9 +1,6 @@
 """PgBouncer in front of a test database: the machine's, else Debian's package, which is used without installing it."""
 
 import os
-import re
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Self
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -12,46 +9,17 @@ import psycopg
 
 from infrastructure.embedded import Child, free_port
 from infrastructure.embedded.account import reachable_programs, unprivileged_account
-from tests.services.availability import Unavailable
-from tests.services.cache import cached, run_showing_progress
+from tests.services.cache import cached
+from tests.services.debian import installed, unpack
 
 
 def prepare() -> Path:
     """The program; raises Unavailable."""
-    found = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin:/opt/homebrew/bin")
-    if found is not None:
-        return Path(found)
-    if shutil.which("apt-get") is None:
-        raise Unavailable("PgBouncer is not installed")
-    return cached("pgbouncer", [Path(__file__)], _unpack_package) / "bin" / "pgbouncer"
+    return installed("pgbouncer") or cached("pgbouncer", [Path(__file__)], _unpack) / "bin" / "pgbouncer"
 
 
-def _unpack_package(directory: Path) -> None:
-    """Fetch the package and what it needs, and unpack them here: installing it would start a service."""
-    if not _packages() and os.geteuid() == 0:
-        run_showing_progress("Fetching the list of packages", ["apt-get", "update"])
-    packages = _packages()
-    if not packages:
-        raise Unavailable(
-            "PgBouncer is not installed, and apt knows no package of that name ('apt-get update' may help)"
-        )
-    root = directory / "root"
-    root.mkdir()
-    run_showing_progress("Downloading PgBouncer", ["apt-get", "download", *packages], directory=root)
-    for package in root.glob("*.deb"):
-        subprocess.run(["dpkg", "-x", package, root], check=True)
-    for name, pattern in (("bin", "usr/sbin/pgbouncer"), ("lib", "usr/lib/*/lib*.so*")):
-        (directory / name).mkdir()
-        for file in root.glob(pattern):
-            shutil.copy(file, directory / name)
-    shutil.rmtree(root)
-
-
-def _packages() -> list[str]:
-    """The packages that installing PgBouncer would bring to this machine; none when apt doesn't know it."""
-    command = ["apt-get", "install", "--simulate", "--no-install-recommends", "pgbouncer"]
-    simulated = subprocess.run(command, capture_output=True, text=True, check=False)
-    return re.findall(r"^Inst (\S+)", simulated.stdout, re.MULTILINE)
+def _unpack(directory: Path) -> None:
+    unpack(directory, "pgbouncer", {"bin": "usr/sbin/pgbouncer", "lib": "usr/lib/*/lib*.so*"})
 
 
 class PgBouncer:

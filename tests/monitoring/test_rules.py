@@ -1,0 +1,120 @@
+"""The rules as they are written: what each alert has to say, and that what it refers to is there."""
+
+import re
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from infrastructure.telemetry import Telemetry
+from tests.architecture.sources import ROOT
+from tests.monitoring.files import ALERTS, MONITORING, RECORDED, RULES, Rule, loaded
+from tests.monitoring.measured import series
+from tests.monitoring.promql import selectors
+from tests.monitoring.scraper import CONFIGURATION, written
+
+CATEGORIES = {"queue", "api", "database", "redis", "elasticsearch", "application", "security", "infrastructure"}
+OURS = {"projections", "event-log"}
+THRESHOLDS = {
+    "QueueBacklog": "> 1000",
+    "MessagesFailing": "> 50",
+    "DeadLetters": "> 0",
+    "GetLatencyHigh": "> 0.3",
+    "WriteLatencyHigh": "> 0.8",
+    "SearchLatencyHigh": "> 0.15",
+    "ErrorShareHigh": "> 0.02",
+    "ThroughputLow": "< 50",
+}
+"""What was promised, by the alert that keeps it."""
+
+
+@pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule.name)
+def test_every_alert_says_how_bad_it_is_what_it_means_and_where_to_read_on(rule: Rule):
+    assert rule.labels.keys() == {"severity", "category"}
+    assert rule.labels["severity"] in ("warning", "critical")
+    assert rule.labels["category"] == rule.file.stem
+    assert rule.annotations.keys() == {"summary", "description", "runbook_url"}
+    path, _, anchor = rule.annotations["runbook_url"].partition("#")
+    assert anchor in _anchors(path)
+
+
+def test_the_runbook_has_nothing_about_alerts_that_are_gone():
+    described = set(re.findall("^### (.+)$", (ROOT / "docs" / "runbook.md").read_text(), re.MULTILINE))
+    assert described == {rule.name for rule in ALERTS}
+
+
+def test_there_are_more_than_25_alerts_of_both_severities_in_every_category():
+    assert len(ALERTS) >= 25
+    severities = Counter((rule.labels["category"], rule.labels["severity"]) for rule in ALERTS)
+    assert {category for category, _ in severities} == CATEGORIES | OURS
+    assert {severity for _, severity in severities} == {"warning", "critical"}
+    assert max(Counter(rule.name for rule in ALERTS).values()) == 1
+
+
+@pytest.mark.parametrize("name", THRESHOLDS)
+def test_the_promised_thresholds_are_kept(name):
+    [rule] = [rule for rule in ALERTS if rule.name == name]
+    assert re.search(rf"{THRESHOLDS[name]}(?![0-9.])", rule.expr)
+
+
+def test_shares_of_errors_are_shares_of_requests():
+    [rule] = [rule for rule in RECORDED if rule.name == "clientforge:http_errors:ratio_rate5m"]
+    errors, requests = rule.expr.rsplit("/", 1)
+    assert 'status=~"5.."' in errors
+    assert "clientforge:http_requests:rate5m > 0" in requests
+
+
+@pytest.mark.parametrize("kind", ["Error", "Latency"])
+def test_budgets_are_watched_over_several_windows(kind):
+    windows = {
+        rule.name: set(re.findall(r"slo:clientforge_burn:rate(\w+)", rule.expr))
+        for rule in ALERTS
+        if rule.name.startswith(f"{kind}Budget")
+    }
+    assert windows == {
+        f"{kind}BudgetBurnsFast": {"1h", "5m"},
+        f"{kind}BudgetBurns": {"6h", "30m"},
+        f"{kind}BudgetBurnsSlowly": {"3d", "6h"},
+    }
+
+
+def test_what_alerts_wait_for_the_growth_of_begins_at_nothing():
+    """A counter that is first seen at 1 has not grown, as Prometheus sees it: the first time would go unnoticed."""
+    fresh = series(Telemetry().exposition().decode())
+    unborn = [
+        rule.name
+        for rule in ALERTS
+        if "increase(" in rule.expr
+        for selector in selectors(rule.expr)
+        if not any(selector.finds(labels) for labels in fresh.get(selector.metric, ()))
+    ]
+    assert unborn == []
+
+
+def test_everything_is_scraped_and_evaluated_every_15_seconds():
+    configuration = loaded(CONFIGURATION)
+    assert configuration["global"]["scrape_interval"] == configuration["global"]["evaluation_interval"] == "15s"
+    [api] = [job for job in configuration["scrape_configs"] if job["job_name"] == "api"]
+    assert api["dns_sd_configs"][0]["port"] == 3000
+    assert api.get("metrics_path", "/metrics") == "/metrics"
+
+
+def test_promtool_accepts_the_rules_and_the_configuration(prometheus_programs, tmp_path):
+    jobs = [job["job_name"] for job in loaded(CONFIGURATION)["scrape_configs"]]
+    here = written(tmp_path, dict.fromkeys(jobs, 1), "a token")
+    promtool = prometheus_programs / "promtool"
+    commands: tuple[list[str | Path], ...] = (
+        ["check", "rules", "--lint=all", "--lint-fatal", *RULES],
+        ["check", "config", "--syntax-only", CONFIGURATION],
+        ["check", "config", here],
+    )
+    for command in commands:
+        checked = subprocess.run([promtool, *command], capture_output=True, text=True, check=False, cwd=MONITORING)
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def _anchors(path: str) -> set[str]:
+    """The anchors of a document's headings, as GitHub makes them."""
+    headings = re.findall("^#+ (.+)$", (ROOT / path).read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
