@@ -116,7 +116,7 @@ def _grow(system: System, place: Path, before: int, size: int) -> None:
 def _questions(system: System, size: int) -> dict[str, Callable[[int], Any]]:
     """What is asked at each size, by name; each is given the number of the try."""
     system.log_in(TENANT)  # an access token lasts for 15 minutes
-    ids, deep = _walked(system)
+    ids, deep = _walked(system, min(DEEP_PAGES, size // 50 - 1))
     return {
         "get": lambda number: system.get(f"/contacts/{ids[number % len(ids)]}"),
         "first page": lambda _: system.get("/contacts", limit=50),
@@ -132,11 +132,11 @@ def _questions(system: System, size: int) -> dict[str, Callable[[int], Any]]:
     }
 
 
-def _walked(system: System) -> tuple[list[str], str]:
+def _walked(system: System, pages: int) -> tuple[list[str], str]:
     """Some ids from all over the first pages, and the cursor of the one behind them."""
     ids: list[str] = []
     cursor: dict[str, str] = {}
-    for _ in range(DEEP_PAGES):
+    for _ in range(pages):
         page = system.get("/contacts", limit=50, **cursor)
         ids += [each["id"] for each in page["items"][:2]]
         cursor = {"cursor": page["next"]}
