@@ -36,11 +36,12 @@ test: setup ## Run all tests against real services (PYTEST='-k deals' narrows it
 services: setup ## Keep the tests' services running and print their TEST_* variables
 	@$(BIN)/python -m tests.services
 
-lint: setup ## Check style, types and the layers
+lint: setup ## Check style, types, the layers, and that migrations lock no large table
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/squawk --no-error-on-unmatched-pattern infrastructure/migrations/*.sql
 
 scan: setup ## Look for insecure code, vulnerable dependencies and secrets in the tree
 	@$(BIN)/clientforge security scan --tree
