@@ -19,6 +19,7 @@ from api.commandline import (
     seeding,
     tenants,
     up,
+    verify_services,
     verifying,
 )
 from api.commandline.failures import report
@@ -135,6 +136,14 @@ app.command("logs", rich_help_panel=LOOK_AFTER, short_help="Show what the proces
 _security = _group("Security: what is insecure in the sources and in what runs.")
 _security.command("scan", short_help="Look for what is insecure.")(security.scan_command)
 app.add_typer(_security, name="security", rich_help_panel=LOOK_AFTER, short_help="Look for what is insecure: scan.")
+
+_verify = _group("Verification: whether a system has what it needs.")
+_verify.command("services", short_help="Look at settings, packages, stores, the API and log-ins.")(
+    verify_services.services_command
+)
+app.add_typer(
+    _verify, name="verify", rich_help_panel=LOOK_AFTER, short_help="Look whether a system has what it needs: services."
+)
 
 app.command("serve", rich_help_panel=PROCESSES, short_help="Answer HTTP requests.")(processes.serve_command)
 app.command("worker", rich_help_panel=PROCESSES, short_help="Project the log into read models, search and audit.")(

@@ -10,7 +10,7 @@ import pytest
 from infrastructure.migrate import MIGRATIONS
 from tests.architecture.sources import ROOT
 
-LINTER = Path(sys.executable).parent / "squawk"
+LINTER = str(Path(sys.executable).parent / "squawk")
 UNMATCHED = ["--no-error-on-unmatched-pattern"]
 """Said while the files that are left out are the only ones."""
 UNRELEASED = 12
