@@ -7,6 +7,7 @@ import typer
 
 from api.commandline import (
     database,
+    deploy_verify,
     elastic,
     importing,
     processes,
@@ -144,6 +145,12 @@ _verify.command("services", short_help="Look at settings, packages, stores, the 
 app.add_typer(
     _verify, name="verify", rich_help_panel=LOOK_AFTER, short_help="Look whether a system has what it needs: services."
 )
+
+_deploy = _group("Deployments: whether one that runs does what it should.")
+_deploy.command("verify", short_help="Log in, ask everything, and follow a write through all read models.")(
+    deploy_verify.verify_command
+)
+app.add_typer(_deploy, name="deploy", rich_help_panel=LOOK_AFTER, short_help="Look whether a deployment works: verify.")
 
 app.command("serve", rich_help_panel=PROCESSES, short_help="Answer HTTP requests.")(processes.serve_command)
 app.command("worker", rich_help_panel=PROCESSES, short_help="Project the log into read models, search and audit.")(

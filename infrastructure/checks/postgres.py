@@ -17,7 +17,7 @@ from infrastructure.settings import Settings
 
 _OLDEST = 15
 _CONNECTION, _VERSION = "PostgreSQL connection", "PostgreSQL version"
-_ROLES, _SCHEMA = "PostgreSQL roles", "PostgreSQL schema"
+_ROLES, _SCHEMA = "PostgreSQL roles", "PostgreSQL migrations"
 
 _PRIVILEGED = """
 SELECT rolname AS name, CASE WHEN rolsuper THEN 'is a superuser' ELSE 'has BYPASSRLS' END AS why

@@ -69,7 +69,7 @@ def settings(fresh_urls: DatabaseUrls, redis_url: str) -> Callable[..., Settings
 def test_a_postgresql_as_it_should_be_is_well(settings):
     assert results(postgresql(settings())) == dict.fromkeys(
         (
-            *("PostgreSQL connection", "PostgreSQL version", "PostgreSQL roles", "PostgreSQL schema"),
+            *("PostgreSQL connection", "PostgreSQL version", "PostgreSQL roles", "PostgreSQL migrations"),
             "row-level security",
         ),
         "ok",
@@ -148,8 +148,8 @@ def test_a_database_without_migrations_fails(settings, postgres: Postgres, fresh
 def test_a_database_of_a_newer_release_is_told_and_one_that_cannot_be_looked_at_too(settings, fresh_urls):
     with psycopg.connect(fresh_urls.owner, autocommit=True) as owner:
         owner.execute("INSERT INTO _yoyo_migration VALUES ('a hash', '9999-later', now())")
-    assert results(postgresql(settings()))["PostgreSQL schema"] == "warning"
-    assert results(postgresql(settings(database_owner_url=None)))["PostgreSQL schema"] == "warning"
+    assert results(postgresql(settings()))["PostgreSQL migrations"] == "warning"
+    assert results(postgresql(settings(database_owner_url=None)))["PostgreSQL migrations"] == "warning"
 
 
 def test_a_table_whose_rows_are_everybodys_fails(settings, fresh_urls):
