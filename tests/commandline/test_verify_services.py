@@ -49,7 +49,7 @@ def test_services_that_are_dead_or_silent_cost_seconds_and_are_all_told(run: Run
                 ELASTICSEARCH_URL=f"http://{at}",
                 MONGODB_URL=f"mongodb://{at}/x",
             )
-            assert time.monotonic() - started < 25
+            assert time.monotonic() - started < 30
             assert ended.returncode == 1, ended.stderr
             found = worst(json.loads(ended.stdout))
             assert set(found) == CHECKS
