@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from api.app import OPERATIONS
+from api import app
 from api.deployed.asking import Deployed
 from infrastructure.findings import Finding, failure, ok
 
@@ -32,7 +32,7 @@ def endpoints(deployed: Deployed) -> list[Finding]:
 
 def critical() -> Iterator[tuple[str, dict[str, str]]]:
     """The addresses that are asked, each with the query that it needs."""
-    for operation in OPERATIONS:
+    for operation in app.OPERATIONS:
         if operation.method == "GET" and "{" not in operation.path and operation.path not in NOT_ASKED:
             needed = [each.name for each in msgspec.structs.fields(operation.query) if each.required]
             yield operation.path, {name: _GIVEN[name] for name in needed}

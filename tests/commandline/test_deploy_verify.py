@@ -92,8 +92,10 @@ def test_a_system_that_runs_passes_again_and_again_and_keeps_no_open_door(up, ur
 def test_verify_services_passes_on_it(up):
     ended = up.run("verify", "services", "--json")
     assert ended.returncode == 0, ended.stdout
-    warned = [each["found"] for each in json.loads(ended.stdout) if each["result"] != "ok"]
-    assert [text for text in warned if "published password" not in text and "round trip" not in text] == []
+    warned = {each["check"]: each["found"] for each in json.loads(ended.stdout) if each["result"] != "ok"}
+    warned.pop("Redis latency", None)  # a busy machine is slow
+    assert warned.keys() == {"default password", "environment"}
+    assert "MAIL_DIRECTORY" in warned["environment"]
 
 
 def test_a_wrong_password_fails_and_is_tried_once(up, url):
