@@ -6,12 +6,18 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 COMPILE := .venv-lock/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate $(UPGRADE)
+UNIT := tests/domain tests/architecture
 SOURCES := domain application projections infrastructure api tests
 
-.PHONY: help setup run test services lint scan format bench bench-growth load-smoke load-full load-soak lock clean
+# Each is the command of the same name: `make queue-clear-dlq ARGS=--yes` runs `clientforge queue clear-dlq --yes`.
+COMMANDS := verify-services deploy-verify db-migrate seed-admin queue-health queue-clear-dlq es-setup-ilm \
+	es-create-tenant-aliases security-scan logs
+
+.PHONY: help setup run test test-unit test-integration test-performance services lint scan format \
+	bench bench-growth load-smoke load-full load-soak lock clean $(COMMANDS)
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 26
 
 setup: $(INSTALLED) ## Install everything into .venv (a second time takes no time)
 
@@ -33,14 +39,24 @@ test: setup ## Run all tests against real services (PYTEST='-k deals' narrows it
 	@$(BIN)/python -m tests.services --prepare
 	$(BIN)/python -m pytest $(PYTEST)
 
+test-unit: setup ## Run the tests of rules and structure
+	$(BIN)/python -m pytest $(UNIT) $(PYTEST)
+
+test-integration: setup ## Run all other tests, against real services
+	@$(BIN)/python -m tests.services --prepare
+	$(BIN)/python -m pytest $(UNIT:%=--ignore=%) $(PYTEST)
+
+test-performance: bench ## The same as `bench`
+
 services: setup ## Keep the tests' services running and print their TEST_* variables
 	@$(BIN)/python -m tests.services
 
-lint: setup ## Check style, types and the layers
+lint: setup ## Check style, types, the layers, and that migrations lock no large table
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/squawk --no-error-on-unmatched-pattern infrastructure/migrations/*.sql
 
 scan: setup ## Look for insecure code, vulnerable dependencies and secrets in the tree
 	@$(BIN)/clientforge security scan --tree
@@ -63,6 +79,19 @@ load-smoke load-full load-soak: setup
 load-smoke: ## Put a small load on the real stack with k6 (1 VU, 30 s)
 load-full: ## Put the load of the gates on it (5 VU, 2 min), and then that of our own goal
 load-soak: ## Put half of that on it for half an hour
+
+verify-services: ## Look whether all that the processes need is there, and as they need it
+deploy-verify: ## Look whether a deployment works: ARGS='--url U --password-file FILE'
+db-migrate: ## Bring the database's tables up to date (ARGS=--dry-run prints the SQL)
+seed-admin: ## Give a tenant its first admin: ARGS='--tenant T --email E --ask'
+queue-health: ## Show the queues, the workers and the sweeper
+queue-clear-dlq: ## Delete all dead letters (ARGS=--yes doesn't ask)
+es-setup-ilm: ## Put the lifecycle policy of the search indices
+es-create-tenant-aliases: ## Make the tenants' filtered aliases anew
+security-scan: ## Look for what is insecure, in the tree and in what runs
+logs: ## Show what the processes logged (ARGS=--follow)
+$(COMMANDS): setup
+	@$(BIN)/clientforge $(firstword $(subst -, ,$@)) $(patsubst $(firstword $(subst -, ,$@))-%,%,$(filter-out logs,$@)) $(ARGS)
 
 lock: ## Resolve the dependencies anew (for maintainers; `make lock UPGRADE=--upgrade` takes newer versions)
 	@test -x .venv-lock/bin/uv || { $(PYTHON) -m venv .venv-lock; .venv-lock/bin/python -m pip install --quiet uv; }

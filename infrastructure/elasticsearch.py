@@ -23,6 +23,21 @@ _BULK_BYTES = 8_000_000
 _PAGE = 2_000
 
 
+def template_name(prefix: str, entity: str) -> str:
+    """By which the indices of an entity are made."""
+    return f"{prefix}-{entity}s"
+
+
+def index_name(prefix: str, entity: str, generation: int) -> str:
+    """An entity's index of a generation, of all tenants."""
+    return f"{prefix}-{entity}s-g{generation}"
+
+
+def alias_name(prefix: str, entity: str, tenant: UUID) -> str:
+    """What a tenant's searches of an entity go through."""
+    return f"{prefix}-{entity}s-{tenant}"
+
+
 class ElasticsearchIndex:
     """SearchIndex in Elasticsearch; `url` names one node, or several between commas.
 
@@ -143,10 +158,10 @@ class ElasticsearchIndex:
             self._client.options(request_timeout=2).cluster.health(master_timeout="1s", timeout="1s")
 
     def _index(self, entity: str, generation: int) -> str:
-        return f"{self._prefix}-{entity}s-g{generation}"
+        return index_name(self._prefix, entity, generation)
 
     def _alias(self, entity: str, tenant: UUID) -> str:
-        return f"{self._prefix}-{entity}s-{tenant}"
+        return alias_name(self._prefix, entity, tenant)
 
     def _aliases(self, entities: Iterable[str], tenant: UUID) -> list[str]:
         return [self._alias(entity, tenant) for entity in entities]
@@ -162,7 +177,7 @@ class ElasticsearchIndex:
         with _reaching(always_passing=True):
             if not self._client.indices.exists(index=index):
                 self._client.indices.put_index_template(
-                    name=f"{self._prefix}-{entity}s",
+                    name=template_name(self._prefix, entity),
                     index_patterns=[f"{self._prefix}-{entity}s-g*"],
                     priority=200,
                     template={"settings": self._settings, "mappings": MAPPING},

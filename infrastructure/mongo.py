@@ -31,6 +31,10 @@ _AWAY = frozenset(
     | {8000, 9001, 10058, 10107, 14031, 16500}
 )
 _AWAY_RANGES = (range(11600, 11603), range(13435, 13437))
+DATABASE, AUDIT_LOGS = "clientforge", "audit_logs"
+_FIELDS = ("stream", "entity", "actor", "type", "recorded_us")
+INDEXES = tuple(("tenant", "generation", *each) for each in (("position",), *((name, "position") for name in _FIELDS)))
+"""The fields of each index, all of them ascending."""
 _BATCH = 1_000
 _DROPPED_AT_A_TIME = 5_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -57,8 +61,8 @@ class MongoTrail:
             waitQueueTimeoutMS=int(timeout_seconds * 1000),
             connect=False,
         )
-        database = self._client.get_default_database("clientforge")
-        self._logs: Collection[Stored] = database["audit_logs"]
+        database = self._client.get_default_database(DATABASE)
+        self._logs: Collection[Stored] = database[AUDIT_LOGS]
         self._indexed = False
         self._indexing = threading.Lock()
 
@@ -100,11 +104,10 @@ class MongoTrail:
         with self._indexing:
             if self._indexed:
                 return
-            fields = ("stream", "entity", "actor", "type", "recorded_us")
             with reaching():
                 # One command for each: FerretDB dies of one for several when they are there already.
-                for key in (("position",), *((field, "position") for field in fields)):
-                    self._logs.create_index([(name, ASCENDING) for name in ("tenant", "generation", *key)])
+                for fields in INDEXES:
+                    self._logs.create_index([(name, ASCENDING) for name in fields])
             self._indexed = True
 
 

@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Generic, Protocol, TypeVar
 
-import psycopg
-
 from infrastructure.datadir import DataDirectory, password_in, port_in
 from infrastructure.embedded import EmbeddedPostgres, EmbeddedRedis
 from infrastructure.migrate import APP, MONITOR, OWNER, create_database, create_roles, migrate
@@ -98,16 +96,8 @@ def _database(server: EmbeddedPostgres, passwords: dict[str, str]) -> dict[str, 
         name: f"postgresql://{role}:{passwords[role]}@127.0.0.1:{server.port}/{DATABASE}"
         for name, role in _ROLES.items()
     }
-    break_migration_lock(urls["DATABASE_OWNER_URL"])
     migrate(urls["DATABASE_OWNER_URL"])
     return urls
-
-
-def break_migration_lock(owner_url: str) -> None:
-    """Lets migrations run again after a process was killed during one. Only while none runs."""
-    with psycopg.connect(owner_url, autocommit=True) as connection:
-        if connection.execute("SELECT to_regclass('yoyo_lock') IS NOT NULL").fetchone() == (True,):
-            connection.execute("DELETE FROM yoyo_lock")
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:

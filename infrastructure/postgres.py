@@ -193,7 +193,7 @@ class Database:
 
     def refuse_unsafe_role(self) -> None:
         """Raises UnsafeRole for a superuser, a role with BYPASSRLS, and the owner of the tables."""
-        row = self.run(lambda connection: connection.execute(_UNSAFE_ROLE).fetchone())
+        row = self.run(lambda connection: connection.execute(UNSAFE_ROLE).fetchone())
         if row:
             raise UnsafeRole(
                 f"Role '{row['name']}' {row['why']}, so row-level security would not bind it. "
@@ -201,7 +201,7 @@ class Database:
             )
 
 
-_UNSAFE_ROLE = """
+UNSAFE_ROLE = """
 SELECT r.rolname AS name,
        CASE WHEN r.rolsuper THEN 'is a superuser' WHEN r.rolbypassrls THEN 'has BYPASSRLS' ELSE 'owns tables' END AS why
 FROM pg_roles r

@@ -6,15 +6,14 @@ Each check answers with findings, and never raises: what it can't look at is tol
 import json
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from enum import StrEnum
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import httpx
 import psycopg
-from msgspec import Struct
 
+from infrastructure.findings import Finding, Result, ok, skipped
 from infrastructure.hardening import weaknesses
 from infrastructure.settings import Settings
 
@@ -47,31 +46,13 @@ _HEADERS = {
 }
 
 
-class Result(StrEnum):
-    """How a check came out."""
-
-    OK = "ok"
-    WARNING = "warning"
-    FAILED = "failed"
-    SKIPPED = "skipped"
-
-
-class Finding(Struct, frozen=True, kw_only=True):
-    """A line of the table: what was looked at, how it came out, what was found, and what to do."""
-
-    check: str
-    result: Result
-    found: str
-    todo: str = ""
-
-
 def insecure_code(root: Path = ROOT) -> list[Finding]:
     """ruff's rules of flake8-bandit (S) over the sources."""
     name = "insecure code"
     there = [each for each in SOURCES if (root / each).is_dir()]
     answer = _run("ruff", "check", *_RULES, "--no-cache", "--output-format", "json", *there, place=root)
     if answer is None:
-        return [_skipped(name, "ruff isn't installed: it comes with the development dependencies")]
+        return [skipped(name, "ruff isn't installed: it comes with the development dependencies")]
     found = json.loads(answer.stdout or "[]")
     return [
         Finding(
@@ -81,7 +62,7 @@ def insecure_code(root: Path = ROOT) -> list[Finding]:
             todo="mend it, or say in the line why it is right",
         )
         for each in found
-    ] or [_ok(name, f"ruff's S rules find nothing in {len(there)} packages")]
+    ] or [ok(name, f"ruff's S rules find nothing in {len(there)} packages")]
 
 
 def vulnerable_dependencies(root: Path = ROOT) -> list[Finding]:
@@ -89,18 +70,18 @@ def vulnerable_dependencies(root: Path = ROOT) -> list[Finding]:
     name = "vulnerable dependencies"
     lock = root / "requirements.lock"
     if not lock.is_file():
-        return [_skipped(name, "there is no requirements.lock here")]
+        return [skipped(name, "there is no requirements.lock here")]
     asked = ("-m", "pip_audit", "--requirement", str(lock), "--no-deps", "--disable-pip", "--format", "json")
     answer = _run(sys.executable, *asked, "--timeout", "10", "--progress-spinner", "off", place=root)
     if answer is None or "No module named pip_audit" in answer.stderr:
-        return [_skipped(name, "pip-audit isn't installed: it comes with the development dependencies")]
+        return [skipped(name, "pip-audit isn't installed: it comes with the development dependencies")]
     try:
         told = json.loads(answer.stdout)["dependencies"]
     except (ValueError, KeyError):
-        return [_skipped(name, "the database of vulnerabilities could not be reached: nothing is known")]
+        return [skipped(name, "the database of vulnerabilities could not be reached: nothing is known")]
     audited = [each for each in told if "skip_reason" not in each]
     if not audited:
-        return [_skipped(name, "the database of vulnerabilities knows none of the packages: it was not really reached")]
+        return [skipped(name, "the database of vulnerabilities knows none of the packages: it was not really reached")]
     unknown = [
         Finding(check=name, result=Result.WARNING, found=f"{each['name']}: {each['skip_reason']}")
         for each in told
@@ -116,7 +97,7 @@ def vulnerable_dependencies(root: Path = ROOT) -> list[Finding]:
         for each in audited
         for flaw in each["vulns"]
     ]
-    return [*unknown, *(flaws or [_ok(name, f"none known in {len(audited)} locked packages")])]
+    return [*unknown, *(flaws or [ok(name, f"none known in {len(audited)} locked packages")])]
 
 
 def secrets_in_the_tree(root: Path = ROOT) -> list[Finding]:
@@ -126,7 +107,7 @@ def secrets_in_the_tree(root: Path = ROOT) -> list[Finding]:
         from detect_secrets.core.secrets_collection import SecretsCollection  # noqa: PLC0415 - a development dependency
         from detect_secrets.settings import transient_settings  # noqa: PLC0415
     except ImportError:
-        return [_skipped(name, "detect-secrets isn't installed: it comes with the development dependencies")]
+        return [skipped(name, "detect-secrets isn't installed: it comes with the development dependencies")]
     files, found = _files(root), SecretsCollection(root=str(root))
     with transient_settings({"plugins_used": [{"name": each} for each in _SECRETS]}):
         for file in files:
@@ -139,7 +120,7 @@ def secrets_in_the_tree(root: Path = ROOT) -> list[Finding]:
             todo="take it out, and replace it where it is used: it is known now",
         )
         for file, secret in found
-    ] or [_ok(name, f"none in {len(files)} files")]
+    ] or [ok(name, f"none in {len(files)} files")]
 
 
 def settings_of(settings: Settings) -> list[Finding]:
@@ -148,7 +129,7 @@ def settings_of(settings: Settings) -> list[Finding]:
     return [
         Finding(check="settings", result=result, found=each, todo="production refuses to start with it")
         for each in weaknesses(settings)
-    ] or [_ok("settings", "production would start with them")]
+    ] or [ok("settings", "production would start with them")]
 
 
 def headers_of(url: str) -> list[Finding]:
@@ -157,12 +138,12 @@ def headers_of(url: str) -> list[Finding]:
     try:
         told = httpx.get(f"{url}/live", timeout=5).headers
     except httpx.HTTPError as error:
-        return [_skipped(name, f"nothing answers at {url}: {type(error).__name__}")]
+        return [skipped(name, f"nothing answers at {url}: {type(error).__name__}")]
     wrong = [header for header, value in _HEADERS.items() if value not in told.get(header, "")]
     return [
         Finding(check=name, result=Result.FAILED, found=f"{each} of {url} doesn't protect", todo="see docs/security.md")
         for each in wrong
-    ] or [_ok(name, f"{len(_HEADERS)} headers of {url} protect")]
+    ] or [ok(name, f"{len(_HEADERS)} headers of {url} protect")]
 
 
 def row_level_security(dsn: str) -> list[Finding]:
@@ -173,11 +154,11 @@ def row_level_security(dsn: str) -> list[Finding]:
         with psycopg.connect(dsn, connect_timeout=5) as connection:
             loose = connection.execute(_LOOSE).fetchall()
     except psycopg.Error as error:
-        return [_skipped(name, f"the database could not be asked: {type(error).__name__}")]
+        return [skipped(name, f"the database could not be asked: {type(error).__name__}")]
     return [
         Finding(check=name, result=Result.FAILED, found=f"{what}: {why}", todo="mend it by a migration")
         for what, why in loose
-    ] or [_ok(name, "forced on every table of tenants")]
+    ] or [ok(name, "forced on every table of tenants")]
 
 
 _LOOSE = """
@@ -225,21 +206,3 @@ def _run(*command: str, place: Path) -> "subprocess.CompletedProcess[str] | None
         )
     except (FileNotFoundError, subprocess.TimeoutExpired):
         return None
-
-
-def _ok(check: str, found: str) -> Finding:
-    return Finding(check=check, result=Result.OK, found=found)
-
-
-def _skipped(check: str, why: str) -> Finding:
-    return Finding(check=check, result=Result.SKIPPED, found=why)
-
-
-def failed(findings: Sequence[Finding]) -> bool:
-    """Whether anything must be mended."""
-    return any(each.result is Result.FAILED for each in findings)
-
-
-def as_rows(findings: Sequence[Finding]) -> list[dict[str, Any]]:
-    """The table as it is told to programs."""
-    return [{"check": each.check, "result": each.result, "found": each.found, "todo": each.todo} for each in findings]

@@ -1,5 +1,6 @@
 """`clientforge db`: the database's tables."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
@@ -17,12 +18,11 @@ def migrate_command(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the SQL that would be run, and run nothing.")
     ] = False,
-    break_lock: Annotated[
-        bool, typer.Option("--break-lock", help="Only after a killed migration, and while no other runs.")
-    ] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Bring the tables up to date, as the role of DATABASE_OWNER_URL. Repeating it changes nothing."""
+    """Bring the tables up to date, as the role of DATABASE_OWNER_URL. Repeating it changes nothing, and while another
+    process migrates, it waits.
+    """
     from infrastructure.migrate import migrate, pending, text_of
 
     owner_url = _owner_url(data_dir)
@@ -32,12 +32,8 @@ def migrate_command(
             print(f"-- {each.id}\n{text_of(each)}")
         print(f"-- {len(migrations)} to apply" if migrations else "-- Nothing to apply: the database is up to date.")
         return
-    if break_lock:
-        from infrastructure.onemachine import break_migration_lock
-
-        break_migration_lock(owner_url)
     with _explained_lock():
-        applied = migrate(owner_url)
+        applied = migrate(owner_url, on_waiting=_say_that_it_waits)
     for name in applied:
         print(f"Applied {name}")
     if not applied:
@@ -46,14 +42,19 @@ def migrate_command(
 
 @contextmanager
 def _explained_lock() -> Iterator[None]:
-    from yoyo.exceptions import LockTimeout
+    from psycopg.errors import LockNotAvailable
 
     try:
         yield
-    except LockTimeout:
+    except LockNotAvailable:
         raise CommandFailed(
-            "Another process migrates this database, or was killed while it did. If none does, use --break-lock."
+            "A table was in use for too long, so the migration gave up before it held others up, and changed nothing. "
+            "Repeat it when no long query or dump runs."
         ) from None
+
+
+def _say_that_it_waits() -> None:
+    print("Another process migrates this database: waiting for it.", file=sys.stderr, flush=True)
 
 
 def _owner_url(data_dir: "Path | None") -> str:

@@ -7,6 +7,7 @@ import typer
 
 from api.commandline import (
     database,
+    deploy_verify,
     elastic,
     importing,
     processes,
@@ -19,6 +20,7 @@ from api.commandline import (
     seeding,
     tenants,
     up,
+    verify_services,
     verifying,
 )
 from api.commandline.failures import report
@@ -135,6 +137,20 @@ app.command("logs", rich_help_panel=LOOK_AFTER, short_help="Show what the proces
 _security = _group("Security: what is insecure in the sources and in what runs.")
 _security.command("scan", short_help="Look for what is insecure.")(security.scan_command)
 app.add_typer(_security, name="security", rich_help_panel=LOOK_AFTER, short_help="Look for what is insecure: scan.")
+
+_verify = _group("Verification: whether a system has what it needs.")
+_verify.command("services", short_help="Look at settings, packages, stores, the API and log-ins.")(
+    verify_services.services_command
+)
+app.add_typer(
+    _verify, name="verify", rich_help_panel=LOOK_AFTER, short_help="Look whether a system has what it needs: services."
+)
+
+_deploy = _group("Deployments: whether one that runs does what it should.")
+_deploy.command("verify", short_help="Log in, ask everything, and follow a write through all read models.")(
+    deploy_verify.verify_command
+)
+app.add_typer(_deploy, name="deploy", rich_help_panel=LOOK_AFTER, short_help="Look whether a deployment works: verify.")
 
 app.command("serve", rich_help_panel=PROCESSES, short_help="Answer HTTP requests.")(processes.serve_command)
 app.command("worker", rich_help_panel=PROCESSES, short_help="Project the log into read models, search and audit.")(

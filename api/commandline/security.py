@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from api.commandline.options import DataDir
+from api.commandline.telling import AsJson, tell
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from infrastructure.security_scan import Finding
+    from infrastructure.findings import Finding
 
 
 def scan_command(
@@ -22,7 +23,7 @@ def scan_command(
             metavar="U", show_default=False, help="The server whose headers are looked at; else HOST and PORT."
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON array, for programs.")] = False,
+    as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
     """Look for insecure code, vulnerable dependencies, secrets in the tree, weak settings, headers that are missing
@@ -30,18 +31,12 @@ def scan_command(
 
     What can't be looked at is told as skipped, with the reason.
     """
-    import msgspec
-
     from infrastructure import security_scan as scan
 
     findings = [*scan.insecure_code(), *scan.vulnerable_dependencies(), *scan.secrets_in_the_tree()]
     if not tree:
         findings += _of_the_system(url, data_dir)
-    if as_json:
-        print(msgspec.json.encode(scan.as_rows(findings)).decode())
-    else:
-        _print(findings)
-    raise typer.Exit(1 if scan.failed(findings) else 0)
+    tell(findings, as_json=as_json)
 
 
 def _of_the_system(url: str | None, data_dir: "Path | None") -> list["Finding"]:
@@ -54,8 +49,3 @@ def _of_the_system(url: str | None, data_dir: "Path | None") -> list["Finding"]:
         *scan.headers_of(url or f"http://{found.host}:{found.port}"),
         *scan.row_level_security(found.database_url.get_secret_value()),
     ]
-
-
-def _print(findings: list["Finding"]) -> None:
-    for each in findings:
-        print(f"{each.check:<24} {each.result:<8} {each.found}{f' → {each.todo}' if each.todo else ''}")

@@ -104,7 +104,7 @@ def seed_admin(
         )
     if password is not None:
         check_password(password, "/password", about=(email, tenant.name, tenant.subdomain))
-    seeded = _user(built, tenant, email)
+    seeded = make_admin(built, tenant, email)
     (credentials, enrolments), client = _access(built), Client()
     if reset:
         credentials.set(tenant.id, seeded.user, password or PASSWORD, "cli", client, checked=False)
@@ -147,7 +147,7 @@ def refuse_published_password(built: "Application") -> None:
         )
 
 
-def _user(built: "Application", tenant: "TenantProfile", email: str) -> Seeded:
+def make_admin(built: "Application", tenant: "TenantProfile", email: str) -> Seeded:
     """The admin with this address, made if nobody has it. Raises CommandFailed where somebody else has it."""
     import msgspec
     from uuid_utils.compat import uuid7

@@ -23,6 +23,8 @@ COMMANDS = (
     "events verify",
     "events replay",
     "queue health",
+    "verify services",
+    "deploy verify",
     "queue clear-dlq",
 )
 

@@ -1,11 +1,15 @@
 """Migrations, tenants and first users."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import psycopg
+import pytest
 
 from application.recording import stream_subject
 from domain.kernel import Claim
 from domain.security.events import SecondFactorReset
 from infrastructure.bootstrap import Application
+from infrastructure.migrate import known
 from infrastructure.second_factors import SecondFactors
 from tests.commandline.conftest import Run, done, refused
 from tests.fixtures import PASSWORDS
@@ -25,6 +29,40 @@ def test_a_dry_run_prints_the_sql_and_runs_none_of_it(run: Run, postgres):
     assert "Applied 0001-event-log" in done(run("db", "migrate", DATABASE_OWNER_URL=urls))
     assert "up to date" in done(run("db", "migrate", DATABASE_OWNER_URL=urls))
     assert "Nothing to apply" in done(run("db", "migrate", "--dry-run", DATABASE_OWNER_URL=urls))
+
+
+def test_two_migrations_at_once_run_one_behind_the_other(run: Run, postgres):
+    urls = _empty(postgres)
+
+    with ThreadPoolExecutor(2) as both:
+        ended = list(both.map(lambda _: run("db", "migrate", DATABASE_OWNER_URL=urls), range(2)))
+    told = sorted(done(each) for each in ended)
+
+    assert told[1] == "Nothing to apply: the database is up to date.\n"
+    assert told[0].splitlines() == [f"Applied {each}" for each in known()]
+
+
+def test_a_migration_that_waits_for_another_says_so(run: Run, postgres):
+    urls = _empty(postgres)
+    done(run("db", "migrate", DATABASE_OWNER_URL=urls))
+    with ThreadPoolExecutor(1) as other:
+        with psycopg.connect(urls) as holding:
+            holding.execute("SELECT FROM migration_lock FOR UPDATE")
+            waiting = other.submit(run, "db", "migrate", DATABASE_OWNER_URL=urls)
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=5)
+        ended = waiting.result(timeout=60)
+
+    assert "up to date" in done(ended)
+    assert ended.stderr == "Another process migrates this database: waiting for it.\n"
+
+
+def test_a_migration_that_meets_a_table_in_use_says_what_to_do(run: Run, postgres):
+    urls = _empty(postgres)
+    done(run("db", "migrate", DATABASE_OWNER_URL=urls))
+    with psycopg.connect(urls) as holding:
+        holding.execute("LOCK TABLE _yoyo_migration")
+        assert "Repeat it when no long query" in refused(run("db", "migrate", DATABASE_OWNER_URL=urls), 1)
 
 
 def test_migrations_say_which_setting_they_need(run: Run):

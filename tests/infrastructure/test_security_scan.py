@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from infrastructure import security_scan as scan
-from infrastructure.security_scan import Result
+from infrastructure.findings import Result
 from infrastructure.settings import Settings
 from tests.architecture.sources import ROOT
 from tests.fixtures import JWT_SECRET, MASTER_KEY

@@ -1,0 +1,178 @@
+"""`clientforge deploy verify` against what `up` runs: it passes; with a part missing it fails, and says which."""
+
+import json
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+import pytest
+from dotenv import dotenv_values
+
+from api.app import OPERATIONS
+from api.commandline.seeding import PASSWORD, PASSWORD_VARIABLE
+from api.deployed.asking import Deployed
+from api.deployed.endpoints import NOT_ASKED, critical, endpoints
+from tests.commandline.conftest import Run, done, refused
+from tests.commandline.test_up import Up, clientforge, environment
+from tests.infrastructure.holes import black_hole, closed_port
+
+pytestmark = pytest.mark.timeout(300)
+NO_SETTINGS = dict.fromkeys(("DATABASE_URL", "DATABASE_OWNER_URL", "DATABASE_MONITOR_URL", "JWT_SECRET", "MASTER_KEY"))
+
+
+@pytest.fixture(scope="module")
+def up() -> Iterator[Up]:
+    """A whole system on this machine."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        often = {"RATE_LIMIT_LOGIN": "1000 per minute", "RATE_LIMIT_GENERAL": "10000 per minute"}
+        started = Up(Path(name, "data"), "--port", "0", **often).ready()
+        yield started
+        started.end()
+
+
+@pytest.fixture(scope="module")
+def url(up: Up) -> str:
+    return f"http://127.0.0.1:{dotenv_values(up.place / 'clientforge.env')['PORT']}"
+
+
+def verify(up: Up, *arguments: str, password: str = PASSWORD) -> "subprocess.CompletedProcess[str]":
+    """The command on the running system's own settings."""
+    return subprocess.run(
+        clientforge("deploy", "verify", "--json", *arguments, "--data-dir", str(up.place)),
+        capture_output=True,
+        text=True,
+        env=environment(**{PASSWORD_VARIABLE: password}),
+        cwd=up.place.parent,
+        check=False,
+    )
+
+
+def results(ended: "subprocess.CompletedProcess[str]") -> dict[str, set[str]]:
+    """Which checks came out how."""
+    found: dict[str, set[str]] = {}
+    for each in json.loads(ended.stdout):
+        found.setdefault(each["result"], set()).add(each["check"])
+    return found
+
+
+ALL = {
+    *("health", "core services", "log-in", "token", "admin", "endpoints", "PostgreSQL migrations"),
+    *("queues", "workers", "sweeper", "write", "record", "list", "search", "audit trail", "archiving", "log-out"),
+}
+
+
+def test_a_system_that_runs_passes_again_and_again_and_keeps_no_open_door(up, url):
+    for _ in range(2):
+        ended = verify(up, "--url", url)
+        assert ended.returncode == 0, ended.stdout
+        assert results(ended) == {"ok": ALL}
+
+    assert "deploy-verify" in done(up.run("tenant", "list"))
+    settings = dotenv_values(up.place / "clientforge.env")
+    tenant = next(
+        line.split()[1] for line in done(up.run("tenant", "list")).splitlines() if line.startswith("deploy-verify")
+    )
+    with psycopg.connect(str(settings["DATABASE_URL"])) as connection:
+        connection.execute("SELECT use_tenant(%s::uuid)", (tenant,))
+        assert connection.execute("SELECT count(*) FROM sessions").fetchone() == (0,)
+        assert connection.execute("SELECT count(*) FROM credentials").fetchone() == (0,)
+        assert connection.execute("SELECT count(*), count(*) FILTER (WHERE archived) FROM accounts").fetchone() == (
+            2,
+            2,
+        )
+
+
+def test_verify_services_passes_on_it(up):
+    ended = up.run("verify", "services", "--json")
+    assert ended.returncode == 0, ended.stdout
+    warned = {each["check"]: each["found"] for each in json.loads(ended.stdout) if each["result"] != "ok"}
+    warned.pop("Redis latency", None)  # a busy machine is slow
+    assert warned.keys() == {"default password", "environment"}
+    assert "MAIL_DIRECTORY" in warned["environment"]
+
+
+def test_a_wrong_password_fails_and_is_tried_once(up, url):
+    ended = verify(up, "--url", url, password="Quinces-walk-4-miles")
+
+    assert ended.returncode == 1
+    assert results(ended)["failed"] == {"log-in"}
+    assert "401 wrong_credentials" in ended.stdout
+    assert "Quinces" not in ended.stdout + ended.stderr
+
+
+def test_a_url_where_nothing_is_or_nobody_answers_fails_within_seconds(up):
+    with black_hole() as silent:
+        for at in (closed_port(), silent):
+            started = time.monotonic()
+            ended = verify(up, "--url", f"http://{at}")
+            assert time.monotonic() - started < 30
+            assert ended.returncode == 1
+            assert results(ended) == {"failed": {"health"}, "skipped": {"all else"}}
+
+
+def test_with_its_worker_stopped_it_fails_and_says_so(up, url):
+    worker = next(each for each in psutil.Process(up.process.pid).children() if "worker" in each.cmdline())
+    stopped = [worker, *worker.children(recursive=True)]
+    for each in stopped:
+        each.send_signal(signal.SIGSTOP)
+    try:
+        deadline = time.monotonic() + 60
+        while up.run("queue", "health").returncode == 0:
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
+        ended = verify(up, "--url", url, "--seconds", "3")
+    finally:
+        for each in stopped:
+            each.send_signal(signal.SIGCONT)
+
+    assert ended.returncode == 1
+    assert results(ended)["failed"] == {"workers", "record", "list", "search", "audit trail", "archiving"}
+    assert {"write", "log-in", "endpoints", "sweeper"} <= results(ended)["ok"]
+
+
+def test_without_settings_or_with_those_of_another_system_the_api_alone_is_asked(run: Run, url):
+    bare = run("deploy", "verify", "--json", "--url", url, **{PASSWORD_VARIABLE: PASSWORD}, **NO_SETTINGS)
+    assert bare.returncode == 0, bare.stdout
+    assert results(bare)["skipped"] == {"migrations, workers", "write"}
+    assert {"log-in", "token", "endpoints", "log-out"} <= results(bare)["ok"]
+
+    other = run("deploy", "verify", "--json", "--url", url, **{PASSWORD_VARIABLE: PASSWORD})
+    assert other.returncode == 0, other.stdout
+    assert results(other)["warning"] == {"settings"}
+    assert "deploy-verify" not in done(run("tenant", "list"))
+
+
+def test_settings_that_lead_nowhere_fail(run: Run, url):
+    nowhere = f"postgresql://clientforge_app:kR7tZb2q@{closed_port()}/x"
+    ended = run("deploy", "verify", "--json", "--url", url, **{PASSWORD_VARIABLE: PASSWORD}, DATABASE_URL=nowhere)
+    assert ended.returncode == 1
+    assert results(ended)["failed"] == {"settings"}
+
+
+def test_the_password_comes_from_a_file_or_a_variable_and_is_needed(run: Run, url, tmp_path):
+    assert PASSWORD_VARIABLE in refused(run("deploy", "verify", "--url", url), 2)
+    assert "can't be read" in refused(run("deploy", "verify", "--password-file", "missing", "--url", url), 2)
+
+    (tmp_path / "password").write_text(f"{PASSWORD}\n")
+    asked = ("deploy", "verify", "--json", "--url", url, "--password-file")
+    assert "log-in" in results(run(*asked, "password", **NO_SETTINGS))["ok"]
+    assert "log-in" in results(run(*asked, "-", answer=f"{PASSWORD}\n", **NO_SETTINGS))["ok"]
+
+
+def test_every_list_and_report_is_asked_and_one_that_refuses_fails(url):
+    lists = {each.path for each in OPERATIONS if each.method == "GET" and "{" not in each.path}
+    asked: dict[str, Any] = dict(critical())
+    assert set(asked) == lists - NOT_ASKED
+    assert {"/accounts", "/contacts", "/deals", "/search", "/audit", "/analytics/pipeline", "/auth/me"} <= set(asked)
+
+    with Deployed(url) as nobody:
+        found = [(each.result, each.found) for each in endpoints(nobody)]
+    assert ("failed", "GET /accounts: 401 not_authenticated") in found
+    assert len(found) == len(asked)
