@@ -14,6 +14,7 @@ from projections.deals.leaderboard import By, leaderboard
 from projections.deals.periods import DealPeriods
 from projections.deals.pipeline import pipeline
 from projections.directories import Directory
+from projections.files.directory import FILES
 from projections.identity.directory import USERS
 from projections.pages import PageRequest
 from projections.pipelines.directory import PIPELINES
@@ -31,6 +32,7 @@ RELATIONAL: tuple[RelationalProjection, ...] = (
     USERS,
     PIPELINES,
     DEALS,
+    FILES,
     DealPeriods(),
     Timeline(),
 )
