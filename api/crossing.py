@@ -8,16 +8,8 @@ from api.headers import IDEMPOTENCY_KEY, MIN_POSITION, OF_FILES, POSITION, REQUE
 
 _SENT = ("Authorization", "Content-Type", "If-Match", IDEMPOTENCY_KEY, MIN_POSITION, REQUEST_ID)
 _TOLD = (
-    "ETag",
-    "Link",
-    "Location",
-    "Retry-After",
-    "RateLimit",
-    "RateLimit-Policy",
-    POSITION,
-    STALE,
-    REQUEST_ID,
-    *OF_FILES,
+    *("ETag", "Link", "Location", "Retry-After", "RateLimit", "RateLimit-Policy"),
+    *(POSITION, STALE, REQUEST_ID, *OF_FILES),
 )
 
 

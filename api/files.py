@@ -14,7 +14,7 @@ from api.records import Records
 from api.refusals import FileTooLarge, FileTypeNotAllowed, MalformedUpload
 from application.handling import IdempotencyKeyReused, Outcome, TooManyConflicts
 from application.ports import BytesMissing, PendingFile, StorageFull
-from domain.files.commands import ArchiveFile, AttachFile, EraseFile, FileGone, RenameFile, RestoreFile, check_name
+from domain.files.commands import ArchiveFile, AttachFile, EditFile, EraseFile, FileGone, RestoreFile, check_name
 from domain.files.events import Host
 from domain.kernel import Invalid, NotFound, ReferenceArchived, UnknownReference
 from infrastructure.content_types import content_type, refined
@@ -36,7 +36,7 @@ RECORDS = Records(
     directory=FILES,
     row=FileRow,
     create=AttachFile,
-    edit=RenameFile,
+    edit=EditFile,
     archive=ArchiveFile,
     restore=RestoreFile,
     example={},

@@ -8,7 +8,6 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import BinaryIO
 
 import puremagic
@@ -81,18 +80,23 @@ def _in_zip(file: BinaryIO) -> str:
     """An office document by its main part; any other ZIP, and one with macros in it, is a ZIP."""
     if not _ends_in_zip(file):
         return UNKNOWN
-    # What raises is broken, encrypted, or packed in a way that office programs don't use.
-    with suppress(zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, EOFError, OSError, zlib.error):
+    try:
         with zipfile.ZipFile(file) as parts:
-            names = parts.namelist()
-            if any(each.lower().endswith("vbaproject.bin") for each in names):
-                return ZIP
-            if names[:1] == ["mimetype"] and _OPEN_DOCUMENT.fullmatch(told := _part(parts, "mimetype").strip()):
-                return told.decode()
-            if "[Content_Types].xml" in names:
-                told = _part(parts, "[Content_Types].xml")
-                return next((kind for part, kind in _MAIN_PARTS if part in told), ZIP)
-    return ZIP
+            return _office_type(parts) or ZIP
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, EOFError, OSError, zlib.error):
+        return ZIP  # broken, encrypted, or packed in a way that office programs don't use
+
+
+def _office_type(parts: zipfile.ZipFile) -> str | None:
+    names = parts.namelist()
+    if any(each.lower().endswith("vbaproject.bin") for each in names):
+        return None
+    if names[:1] == ["mimetype"] and _OPEN_DOCUMENT.fullmatch(told := _part(parts, "mimetype").strip()):
+        return told.decode()
+    if "[Content_Types].xml" in names:
+        told = _part(parts, "[Content_Types].xml")
+        return next((kind for part, kind in _MAIN_PARTS if part in told), None)
+    return None
 
 
 def _part(parts: zipfile.ZipFile, name: str) -> bytes:
@@ -111,4 +115,5 @@ def _ends_in_zip(file: BinaryIO) -> bool:
     if start < 0 or len(tail) - start < 22:
         return False
     directory, _, comment = struct.unpack("<IIH", tail[start + 12 : start + 22])
-    return start + 22 + comment == len(tail) and directory <= min(_LARGEST_DIRECTORY, size)
+    closes: bool = start + 22 + comment == len(tail)
+    return closes and bool(directory <= min(_LARGEST_DIRECTORY, size))

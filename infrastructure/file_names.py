@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
-# The first is added where another one stands. A text whose name ends in `.html` or `.js` would be run by a double click.
+# The first is added where another one stands. A text whose name ends in `.html` or `.js` runs by a double click.
 _ENDINGS: Mapping[str, Sequence[str]] = {
     "text/plain": (".txt", ".text", ".log", ".md", ".csv", ".tsv"),
     "text/csv": (".csv",),

@@ -24,8 +24,8 @@ def shown(entity: str, id: str) -> str:
     """The SQL condition that the viewer sees a record, of which these are the columns or parameters."""
     return f"""{stands_by_itself(entity, id)}
         AND ({entity} <> 'file' OR (%(kinds)s::text[] IS NULL AND %(owners)s::uuid[] IS NULL) OR EXISTS (
-            SELECT FROM files f WHERE f.tenant_id = %(tenant)s AND f.id = {id} AND {stands_by_itself("f.entity", "f.record")}
-            AND f.generation = {live("files")}))"""
+            SELECT FROM files f WHERE f.tenant_id = %(tenant)s AND f.id = {id}
+            AND {stands_by_itself("f.entity", "f.record")} AND f.generation = {live("files")}))"""
 
 
 def stands_by_itself(entity: str, id: str) -> str:

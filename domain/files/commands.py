@@ -5,15 +5,15 @@ from collections.abc import Iterator
 from typing import Annotated, ClassVar, assert_never
 from uuid import UUID
 
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from domain.files.events import (
     FileArchived,
     FileAttached,
+    FileEdited,
     FileErased,
     FileEvent,
     FilePersonal,
-    FileRenamed,
     FileRestored,
     Host,
 )
@@ -60,11 +60,11 @@ class AttachFile(Command, frozen=True, kw_only=True):
     sha256: Sha256
 
 
-class RenameFile(Command, frozen=True, kw_only=True):
+class EditFile(Command, frozen=True, kw_only=True):
     """Give a file another name."""
 
     PERMISSION: ClassVar[str] = "file:update"
-    name: FileName
+    name: FileName | UnsetType = UNSET
 
 
 class ArchiveFile(Command, frozen=True, kw_only=True):
@@ -85,7 +85,7 @@ class EraseFile(Command, frozen=True, kw_only=True):
     PERMISSION: ClassVar[str] = "file:manage"
 
 
-FileCommand = AttachFile | RenameFile | ArchiveFile | RestoreFile | EraseFile
+FileCommand = AttachFile | EditFile | ArchiveFile | RestoreFile | EraseFile
 
 
 def references(command: FileCommand, state: File | None) -> Iterator[Reference]:
@@ -93,7 +93,7 @@ def references(command: FileCommand, state: File | None) -> Iterator[Reference]:
     match command:
         case AttachFile():
             yield Reference(field="/record", entity=command.entity, id=command.record, guarded=True)
-        case RenameFile() | RestoreFile():
+        case EditFile() | RestoreFile():
             if state is not None:
                 yield Reference(field="/record", entity=state.entity, id=state.record, optional=True)
         case ArchiveFile() | EraseFile():
@@ -108,7 +108,7 @@ def claims(_state: File) -> frozenset[Claim]:
 def decide(command: FileCommand, state: File | None, neighbours: Neighbours) -> list[FileEvent]:
     """What a command makes of a file. Raises Invalid, Archived, FileGone, AlreadyExists or NotFound."""
     check_texts(command)
-    if isinstance(command, AttachFile | RenameFile):
+    if isinstance(command, AttachFile | EditFile) and isinstance(command.name, str):
         check_name(command.name, "/name")
     if isinstance(command, AttachFile):
         if state is not None:
@@ -127,8 +127,8 @@ def decide(command: FileCommand, state: File | None, neighbours: Neighbours) -> 
     match command:
         case RestoreFile():
             return [FileRestored()] if state.archived else []
-        case RenameFile(name=name):
-            return _renamed(name, state)
+        case EditFile(name=name):
+            return [] if name is UNSET else _renamed(name, state)
         case _ as never:
             assert_never(never)
 
@@ -137,7 +137,7 @@ def _renamed(name: str, state: File) -> list[FileEvent]:
     if state.archived:
         raise Archived("This file is archived: restore it first.")
     personal = FilePersonal(name=name)
-    return [] if readable(state.personal) == personal else [FileRenamed(personal=personal)]
+    return [] if readable(state.personal) == personal else [FileEdited(personal=personal)]
 
 
 def check_name(name: str, field: str) -> None:

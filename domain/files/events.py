@@ -4,6 +4,8 @@ from enum import StrEnum
 from typing import ClassVar
 from uuid import UUID
 
+from msgspec import UNSET, UnsetType
+
 from domain.kernel import Erased, Event, Personal, Sealed
 
 
@@ -36,11 +38,11 @@ class FileAttached(Event, frozen=True, kw_only=True):
     sha256: str
 
 
-class FileRenamed(Event, frozen=True, kw_only=True):
+class FileEdited(Event, frozen=True, kw_only=True):
     """A file got another name."""
 
-    TYPE: ClassVar[str] = "file.renamed.v1"
-    personal: FilePersonal | Sealed | Erased
+    TYPE: ClassVar[str] = "file.edited.v1"
+    personal: FilePersonal | Sealed | Erased | UnsetType = UNSET
 
 
 class FileArchived(Event, frozen=True, kw_only=True):
@@ -61,4 +63,4 @@ class FileErased(Event, frozen=True, kw_only=True):
     TYPE: ClassVar[str] = "file.erased.v1"
 
 
-FileEvent = FileAttached | FileRenamed | FileArchived | FileRestored | FileErased
+FileEvent = FileAttached | FileEdited | FileArchived | FileRestored | FileErased

@@ -8,10 +8,10 @@ from msgspec import Struct, structs
 from domain.files.events import (
     FileArchived,
     FileAttached,
+    FileEdited,
     FileErased,
     FileEvent,
     FilePersonal,
-    FileRenamed,
     FileRestored,
     Host,
 )
@@ -38,8 +38,8 @@ def evolve(state: File | None, event: FileEvent) -> File | None:
     if state is None:
         return None
     match event:
-        case FileRenamed():
-            return structs.replace(state, personal=event.personal)
+        case FileEdited():
+            return structs.replace(state, **given(event))
         case FileArchived():
             return structs.replace(state, archived=True)
         case FileRestored():
