@@ -162,7 +162,7 @@ class Received(Struct, frozen=True, kw_only=True):
     idempotency_key: str | None
     agent: str | None = None
     announced: int = 0
-    """Bytes of the body that are to come, as far as the request says."""
+    """Bytes that a file which is to come has at least, as far as the request says."""
     upload: Upload | None = None
 
     @property

@@ -19,7 +19,7 @@ from api.headers import check_is_json, idempotency_key, if_match, min_position
 from api.operations import Call, Operation, Received, Reply
 from api.refusals import TooSlow
 from api.services import Services
-from api.uploading import Arrival, announced, boundary, in_thread
+from api.uploading import Arrival, announced, in_thread
 from application.handling import Forbidden
 from application.ports import PendingFile
 from application.recording import stream_name
@@ -78,7 +78,6 @@ async def _uploaded(
     services: Services, operation: Operation, claims: Claims, received: Received, request: Request[Any, Any, Any]
 ) -> Reply:
     """Takes the file in, once it is known that its sender may send it, and answers. Raises a Refused."""
-    boundary(request)
     received = structs.replace(received, announced=announced(request, services.settings.largest_file_bytes))
     opened = services.threads.submit(_answered, services, operation, claims, received, operation.opens)
     pending: PendingFile = await asyncio.wrap_future(opened)

@@ -25,12 +25,12 @@ _FOLDERS = re.compile(r".*[/\\]", re.DOTALL)
 
 
 def announced(request: Request[Any, Any, Any], largest: int) -> int:
-    """How many bytes are to come, 0 where the request doesn't say. Raises FileTooLarge for too many."""
+    """How many bytes a file has at least that is to come, as far as the request says. Raises FileTooLarge."""
     told = request.headers.get("content-length", "0")
     length = int(told) if told.isascii() and told.isdecimal() else 0
     if length > largest + _AROUND:
         raise _too_large(largest)
-    return length
+    return max(0, length - _AROUND)
 
 
 def boundary(request: Request[Any, Any, Any]) -> str:
@@ -55,7 +55,8 @@ class Arrival:
 
     async def upload(self) -> Upload:
         """The file, all of it on disk. Raises MalformedUpload, InvalidRequest, FileTooLarge or TooSlow."""
-        parser = PushMultipartParser(boundary(self._request), strict=True)
+        # Not strict: what stands around the form's parts means nothing (RFC 2046, 5.1.1), in whichever piece it comes.
+        parser = PushMultipartParser(boundary(self._request))
         try:
             async for chunk in _Body(self._services, self._request):
                 for event in parser.parse(chunk):

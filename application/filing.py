@@ -9,8 +9,8 @@ from typing import BinaryIO
 from uuid import UUID
 
 from application.handling import Handler, Outcome, Sender
-from application.ports import FileBytes, Idempotency, PendingFile, StorageLedger, SubjectKeys
-from domain.files.commands import AttachFile, EraseFile
+from application.ports import BytesMissing, FileBytes, Idempotency, PendingFile, StorageLedger, SubjectKeys
+from domain.files.commands import AttachFile, EraseFile, FileGone
 from domain.files.events import Host
 from domain.files.state import File
 from domain.kernel import Command, NotFound, Refused
@@ -28,7 +28,7 @@ class Filing:
     def begin(self, sender: Sender, entity: Host, record: UUID, announced: int, limit: int | None) -> PendingFile:
         """Room for the bytes of a file that may be attached to that record, as far as one knows beforehand.
 
-        `announced` are the bytes to come, 0 where nobody said; `limit` those that the tenant may have, None for any
+        `announced` are the bytes that come at least; `limit` those that the tenant may have, None for any
         number. Raises Forbidden, UnknownReference, ReferenceArchived or StorageFull.
         """
         unknown = AttachFile(
@@ -71,8 +71,14 @@ class Filing:
         return outcome
 
     def open(self, tenant: UUID, file: UUID) -> BinaryIO:
-        """A file's bytes. Raises BytesMissing."""
-        return self._bytes.open(tenant, file)
+        """A file's bytes. Raises FileGone, or BytesMissing where the log says that they should be there."""
+        try:
+            return self._bytes.open(tenant, file)
+        except BytesMissing:
+            state: File | None = self._handler.present(tenant, "file", file).state
+            if state is not None and state.erased:
+                raise FileGone("This file was erased: nothing of it is left.") from None
+            raise
 
     def erase(
         self,

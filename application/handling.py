@@ -214,7 +214,8 @@ class Handler:
         """
         root, its_state = rooted(self._store, sender.tenant, entity, state)
         hangs = root is not entity
-        if its_state is None or not sender.sees(root, its_state) or (hangs and not sender.follows(root.name)):
+        hidden = hangs and not type(command).CREATES and not sender.follows(root.name)
+        if its_state is None or hidden or not sender.sees(root, its_state):
             raise NotFound(f"There is no such {entity.name}.")
         for permission in (type(command).PERMISSION, *((f"{root.name}:update",) if hangs else ())):
             reached = root.owner is None or root.is_in(sender.sight(permission), its_state)
