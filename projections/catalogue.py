@@ -50,7 +50,7 @@ def _queries() -> Mapping[str, Query]:
         for sort in each.sorts:
             for direction in ("", "-"):
                 queries[f"{each.name} by {direction}{sort}"] = partial(_page, each, direction + sort)
-    for entity in ("account", "contact", "deal"):
+    for entity in ("account", "contact", "deal", "file"):
         queries[f"timeline of {entity}"] = partial(_timeline, entity)
     for by in get_args(By):
         queries[f"leaderboard by {by}"] = partial(_leaderboard, by)

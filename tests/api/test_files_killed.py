@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -81,3 +82,19 @@ def test_an_erasure_that_is_cut_short_ends_with_the_next_sweep(firm, account, st
 
 def head(firm) -> int:
     return firm.application.store.head(firm.profile.id)
+
+
+def test_the_sweeper_looks_after_what_is_left(firm, account, api_settings):
+    killed(firm, "before it is in the log", "attach", account)
+    assert on_disk(api_settings.files_dir, firm.profile.id)
+    variables = {**variables_of(api_settings), "UPLOAD_LEFTOVER_SECONDS": "0", "SWEEP_SECONDS": "0.1"}
+    sweeper = subprocess.Popen([sys.executable, "-m", "api.commandline", "sweeper"], env=variables)
+    try:
+        deadline = time.monotonic() + 30
+        while on_disk(api_settings.files_dir, firm.profile.id):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    finally:
+        sweeper.terminate()
+        sweeper.wait(30)
+    assert counted(firm) == 0
