@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from contextvars import copy_context
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -31,6 +31,8 @@ from infrastructure.sessions import Principal
 from infrastructure.teams import team
 from infrastructure.tokens import Claims, RevokedToken
 
+T = TypeVar("T")
+
 _NO_RECORD = UUID(int=0)
 
 
@@ -47,10 +49,9 @@ def route(services: Services, operation: Operation, prefix: str) -> HTTPRouteHan
             services.telemetry.stale_reads.labels(request.scope["path_template"]).inc()
         if operation.opens is not None and claims is not None:
             with services.uploads.running(claims.tenant):
-                return _response(services, operation, await _uploaded(services, operation, claims, received, request))
+                return _response(services, operation, await _uploaded(services, operation, admission, claims, received, request))
         threads = services.password_threads if operation.hashes else services.threads
-        # In this request's context, so that what its threads log carries its ids.
-        work = partial(copy_context().run, _answered, services, operation, admission, claims, received)
+        work = _in_context(_answered, services, operation, admission, claims, received)
         if operation.long and claims is not None:
             running = services.long_operations.submit(threads, claims.tenant, work)
         else:
@@ -60,6 +61,11 @@ def route(services: Services, operation: Operation, prefix: str) -> HTTPRouteHan
     return HTTPRouteHandler(
         prefix + operation.path, http_method=operation.method, status_code=200, include_in_schema=False
     )(answer)
+
+
+def _in_context(work: Callable[..., T], *arguments: Any) -> Callable[[], T]:
+    """What is done in this request's context, so that what its threads log carries its ids."""
+    return partial(copy_context().run, work, *arguments)
 
 
 def _response(services: Services, operation: Operation, reply: Reply) -> Response[bytes]:
@@ -75,12 +81,17 @@ def _response(services: Services, operation: Operation, reply: Reply) -> Respons
 
 
 async def _uploaded(
-    services: Services, operation: Operation, claims: Claims, received: Received, request: Request[Any, Any, Any]
+    services: Services,
+    operation: Operation,
+    admission: Admission,
+    claims: Claims,
+    received: Received,
+    request: Request[Any, Any, Any],
 ) -> Reply:
     """Takes the file in, once it is known that its sender may send it, and answers. Raises a Refused."""
     received = structs.replace(received, announced=announced(request, services.settings.largest_file_bytes))
-    opened = services.threads.submit(_answered, services, operation, claims, received, operation.opens)
-    pending: PendingFile = await asyncio.wrap_future(opened)
+    opening = _in_context(_answered, services, operation, admission, claims, received, operation.opens)
+    pending: PendingFile = await asyncio.wrap_future(services.threads.submit(opening))
     try:
         upload = await Arrival(services, request, pending).upload()
     except BaseException:
@@ -88,14 +99,14 @@ async def _uploaded(
         raise
     received = structs.replace(received, upload=upload)
     # From here on it goes on to its end, whether somebody waits for the answer or not.
-    return await asyncio.shield(
-        asyncio.wrap_future(services.threads.submit(_taken_in, services, operation, claims, received))
-    )
+    attaching = services.threads.submit(_in_context(_taken_in, services, operation, claims, received))
+    return await asyncio.shield(asyncio.wrap_future(attaching))
 
 
 def _taken_in(services: Services, operation: Operation, claims: Claims, received: Received) -> Reply:
     try:
-        reply: Reply = _answered(services, operation, claims, received)
+        # Without the admission: the request was counted when it began.
+        reply: Reply = _answered(services, operation, None, claims, received)
         return reply
     finally:
         if received.upload is not None:
@@ -150,7 +161,7 @@ def _answered(
 ) -> Any:
     """What the operation, or a part of it that is `run`, answers. Raises a Refused."""
     bearer, profile = _authenticated(services, claims, received)
-    if bearer is not None:
+    if bearer is not None and admission is not None:
         admission.by_key(bearer)
     try:
         call = _understood(services, operation, bearer, profile, received)

@@ -175,9 +175,9 @@ class Handler:
         decision = self.decide(sender, kind, uuid7(), command, Present(state=None, version=0, last=None))
         self._check_reach(sender, kind, command, decision.state)
 
-    def present(self, tenant: UUID, entity: str, id: UUID) -> Present:
-        """A record as the log has it now."""
-        events = self._store.stream(tenant, stream_name(entity, id))
+    def present(self, tenant: UUID, entity: str, id: UUID, *, sealed: bool = False) -> Present:
+        """A record as the log has it now; with its personal data sealed, if nobody needs that."""
+        events = self._store.stream(tenant, stream_name(entity, id), sealed=sealed)
         return present(ENTITIES[entity], events)
 
     def _attempt(

@@ -218,12 +218,12 @@ def test_a_record_that_is_not_there_takes_no_file_and_nothing_is_left(acme, root
 
 
 def test_the_same_upload_with_the_same_key_is_one_file(acme, account, root):
-    key = {"Idempotency-Key": f"upload-{account}"}
-    first = attach(acme.rep, account, **key)
+    key = f"upload-{account}"
+    first = attach(acme.rep, account, key=key)
     before = on_disk(root, acme.profile.id)
-    again = attach(acme.rep, account, **key)
+    again = attach(acme.rep, account, key=key)
     assert (again.status_code, again.json()["id"]) == (201, first.json()["id"])
-    problem(attach(acme.rep, account, b"another", **key), 422, "idempotency_key_reused")
+    problem(attach(acme.rep, account, b"another", key=key), 422, "idempotency_key_reused")
     assert on_disk(root, acme.profile.id) == before
     assert len(acme.rep.get("/files", record=account).json()["items"]) == 1
 

@@ -34,9 +34,10 @@ def zipped(parts: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> by
 
 
 def attach(
-    person: Person, record: str, content: bytes = TEXT, name: str = "letter.txt", *, to: str = "account", **headers: str
+    person: Person, record: str, content: bytes = TEXT, name: str = "letter.txt", *, to: str = "account", key: str = ""
 ) -> Response:
-    """An upload as browsers send it."""
+    """An upload as browsers send it, with an idempotency key or without."""
+    headers = {"Idempotency-Key": key} if key else {}
     where = {"entity": to, "record": record}
     return person.ask("POST", "/files", params=where, files={"file": (name, content)}, headers=headers)
 

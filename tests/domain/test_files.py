@@ -1,5 +1,7 @@
 """What can be asked of a file."""
 
+from typing import Any
+
 import pytest
 
 from application.catalogue import ENTITIES
@@ -10,7 +12,7 @@ from domain.neighbours import AccountFacts
 from tests.domain.specification import fold, given, id_of
 
 ACCOUNT = id_of(1)
-TOLD = {"entity": Host.ACCOUNT, "record": ACCOUNT, "media_type": "text/csv", "size": 3, "sha256": "0" * 64}
+TOLD: Any = {"entity": Host.ACCOUNT, "record": ACCOUNT, "media_type": "text/csv", "size": 3, "sha256": "0" * 64}
 ATTACHED = FileAttached(personal=FilePersonal(name="a.csv"), **TOLD)
 
 

@@ -62,8 +62,10 @@ def furnished(database, store, mark: str) -> Furnished:
     won = DealWon(previous=stages.new, stage=stages.won, amount=Decimal(1054), currency="USD")
     tenancy.happens("deal", deal, opened, won)
     name = FilePersonal(name=f"{mark}.txt")
-    told = {"entity": Host.CONTACT, "record": contact, "media_type": "text/plain", "size": 1, "sha256": "0" * 64}
-    tenancy.happens("file", file, FileAttached(personal=name, **told))
+    attached = FileAttached(
+        personal=name, entity=Host.CONTACT, record=contact, media_type="text/plain", size=1, sha256="0" * 64
+    )
+    tenancy.happens("file", file, attached)
     tenancy.project()
     records = {"account": account, "contact": contact, "deal": deal, "user": owner, "pipeline": stages.pipeline}
     return Furnished(tenancy, {**records, "file": file})
