@@ -44,8 +44,7 @@ class FileResponse(Response[bytes]):
     """An answer that is a file."""
 
     def __init__(self, services: Services, download: Download, headers: Mapping[str, str]) -> None:
-        others = {name: value for name, value in headers.items() if name != "Content-Type"}
-        super().__init__(b"", status_code=200, media_type=headers["Content-Type"], headers=others)
+        super().__init__(b"", status_code=200, headers=headers)
         self._services = services
         self._download = download
 
@@ -54,8 +53,8 @@ class FileResponse(Response[bytes]):
         return _Sending(
             self._services,
             self._download,
+            # The type stands among the headers, or Litestar says of texts in which alphabet they are.
             headers={**self.headers, "content-length": str(self._download.size)},
-            media_type=self.media_type,
             status_code=200,
         )
 
