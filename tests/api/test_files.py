@@ -13,7 +13,7 @@ from domain.permissions import Role
 from tests.api.doors import at, opened
 from tests.api.kinds import KINDS, body_of
 from tests.api.stand import NOBODY, company, pointers, problem
-from tests.api.uploads import PDF, PNG, TEXT, attach, attached, on_disk
+from tests.api.uploads import PDF, PNG, TEXT, attach, attached, on_disk, stored
 
 
 @pytest.fixture
@@ -220,11 +220,11 @@ def test_a_record_that_is_not_there_takes_no_file_and_nothing_is_left(acme, root
 def test_the_same_upload_with_the_same_key_is_one_file(acme, account, root):
     key = f"upload-{account}"
     first = attach(acme.rep, account, key=key)
-    before = on_disk(root, acme.profile.id)
+    before, used = on_disk(root, acme.profile.id), stored(acme)
     again = attach(acme.rep, account, key=key)
     assert (again.status_code, again.json()["id"]) == (201, first.json()["id"])
     problem(attach(acme.rep, account, b"another", key=key), 422, "idempotency_key_reused")
-    assert on_disk(root, acme.profile.id) == before
+    assert (on_disk(root, acme.profile.id), stored(acme)) == (before, used)
     assert len(acme.rep.get("/files", record=account).json()["items"]) == 1
 
 

@@ -10,7 +10,7 @@ import pytest
 from tests.api.filing_process import STEPS
 from tests.api.served import variables_of
 from tests.api.stand import company
-from tests.api.uploads import attached, on_disk
+from tests.api.uploads import attached, on_disk, stored
 
 ERASING = [name for name in STEPS if name.startswith(("before its", "after its"))]
 ATTACHING = [name for name in STEPS if name not in ERASING]
@@ -31,11 +31,6 @@ def killed(firm, step: str, what: str, id: str) -> None:
     command = [sys.executable, "-m", "tests.api.filing_process", step, str(firm.profile.id), what, id]
     done = subprocess.run(command, env=variables_of(firm.application.settings), capture_output=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
-
-
-def counted(firm) -> int:
-    rows = firm.application.database.read(firm.profile.id, "SELECT bytes FROM storage_use WHERE tenant_id = %(tenant)s")
-    return rows[0]["bytes"] if rows else 0
 
 
 def files(firm):
@@ -60,7 +55,7 @@ def test_an_attachment_that_is_cut_short_is_there_as_a_whole_or_not_at_all(firm,
             assert firm.application.filing.clear_leftovers(0) == (step != "after it is kept")
     assert {path.name for path in on_disk(api_settings.files_dir, firm.profile.id)} == there
     assert all("kept" in path.parts for path in on_disk(api_settings.files_dir, firm.profile.id))
-    assert counted(firm) == 3 * len(there)
+    assert stored(firm) == 3 * len(there)
     assert firm.application.filing.clear_leftovers(0) == 0
 
 
@@ -73,7 +68,7 @@ def test_an_erasure_that_is_cut_short_ends_with_the_next_sweep(firm, account, st
     assert left == (set() if step == "after its bytes are" else {file})
     assert firm.application.filing.clear_leftovers(0) == len(left)
     assert {path.name for path in on_disk(api_settings.files_dir, firm.profile.id)} == (set() if decided else {file})
-    assert counted(firm) == (0 if decided else 3)
+    assert stored(firm) == (0 if decided else 3)
     answer = firm.admin.ask("GET", f"/files/{file}/content", headers={"ClientForge-Min-Position": str(head(firm))})
     assert answer.status_code == (410 if decided else 200)
     history = firm.admin.get(f"/files/{file}/history").text
@@ -97,4 +92,4 @@ def test_the_sweeper_looks_after_what_is_left(firm, account, api_settings):
     finally:
         sweeper.terminate()
         sweeper.wait(30)
-    assert counted(firm) == 0
+    assert stored(firm) == 0

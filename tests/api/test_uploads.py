@@ -7,7 +7,7 @@ import pytest
 from infrastructure.settings import FILE_TYPES
 from tests.api.doors import at, opened
 from tests.api.stand import pointers, problem
-from tests.api.uploads import PDF, PNG, attach, attached, on_disk
+from tests.api.uploads import PDF, PNG, attach, attached, on_disk, stored
 
 LINE = "----boundary"
 HEAD = f'--{LINE}\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n'
@@ -29,17 +29,6 @@ def nothing_left(acme, api_settings) -> Iterator[None]:
     assert on_disk(api_settings.files_dir, acme.profile.id) == before
     assert acme.application.store.head(acme.profile.id) == events
     assert stored(acme) == used
-
-
-def stored(company):
-    """What the ledger has of a tenant: how many bytes, and in how many files."""
-    sql = (
-        "SELECT (SELECT bytes FROM storage_use WHERE tenant_id = %(tenant)s) AS bytes,"
-        " (SELECT sum(bytes) FROM stored_files WHERE tenant_id = %(tenant)s) AS files"
-    )
-    [row] = company.application.database.read(company.profile.id, sql)
-    assert (row["bytes"] or 0) == (row["files"] or 0)
-    return row
 
 
 def send(person, record, body, kind=f"multipart/form-data; boundary={LINE}"):

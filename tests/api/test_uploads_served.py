@@ -16,7 +16,7 @@ import pytest
 
 from tests.api.served import Served, serving
 from tests.api.stand import API, Company, problem
-from tests.api.uploads import PNG, on_disk
+from tests.api.uploads import PNG, on_disk, stored
 
 MB = 1_000_000
 SIZE = 200 * 1024 * 1024
@@ -150,11 +150,6 @@ def soon(condition) -> None:
 
 def pending(root: Path, company: Company) -> list[Path]:
     return [path for path in on_disk(root, company.profile.id) if "pending" in path.parts]
-
-
-def stored(company: Company) -> int:
-    sql = "SELECT coalesce(sum(bytes), 0)::bigint AS bytes FROM stored_files WHERE tenant_id = %(tenant)s"
-    return int(company.application.database.read(company.profile.id, sql)[0]["bytes"])
 
 
 @pytest.fixture

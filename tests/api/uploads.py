@@ -8,7 +8,7 @@ from typing import Any
 
 from httpx import Response
 
-from tests.api.stand import Person
+from tests.api.stand import Company, Person
 
 TEXT = b"Dear Ada,\n\nyours\n"
 PDF = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<<>>\nendobj\n%%EOF\n"
@@ -54,3 +54,14 @@ def attached(
 def on_disk(root: Path, tenant: Any) -> list[Path]:
     """All that is there of a tenant."""
     return sorted(path for path in root.rglob("*") if path.is_file() and str(tenant) in str(path))
+
+
+def stored(company: Company) -> int:
+    """The bytes that are counted of a tenant: in all, and file by file."""
+    sql = (
+        "SELECT (SELECT bytes FROM storage_use WHERE tenant_id = %(tenant)s) AS bytes,"
+        " (SELECT sum(bytes)::bigint FROM stored_files WHERE tenant_id = %(tenant)s) AS files"
+    )
+    [row] = company.application.database.read(company.profile.id, sql)
+    assert (row["bytes"] or 0) == (row["files"] or 0)
+    return row["bytes"] or 0
