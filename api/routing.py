@@ -49,7 +49,8 @@ def route(services: Services, operation: Operation, prefix: str) -> HTTPRouteHan
             services.telemetry.stale_reads.labels(request.scope["path_template"]).inc()
         if operation.opens is not None and claims is not None:
             with services.uploads.running(claims.tenant):
-                return _response(services, operation, await _uploaded(services, operation, admission, claims, received, request))
+                reply = await _uploaded(services, operation, admission, claims, received, request)
+                return _response(services, operation, reply)
         threads = services.password_threads if operation.hashes else services.threads
         work = _in_context(_answered, services, operation, admission, claims, received)
         if operation.long and claims is not None:
