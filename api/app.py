@@ -20,6 +20,7 @@ from api import (
     contacts,
     deals,
     documentation,
+    files,
     health,
     link_pages,
     pipelines,
@@ -40,6 +41,7 @@ from api.operations import Operation
 from api.problems import on_http_exception, on_refused, on_store_away, on_took_too_long, on_unexpected
 from api.routing import route
 from api.services import Profiles, Services
+from application.filing import Filing
 from application.handling import Handler
 from domain.kernel import Refused
 from infrastructure.api_keys import ApiKeys
@@ -47,6 +49,7 @@ from infrastructure.bootstrap import Application, build
 from infrastructure.counted import counted
 from infrastructure.credentials import Credentials
 from infrastructure.enrolments import Enrolments
+from infrastructure.file_bytes import FilesDirectory
 from infrastructure.gauges import ProjectionGauges, QueueGauges, StoreGauges
 from infrastructure.lockouts import Lockouts
 from infrastructure.monitor import Monitor
@@ -61,6 +64,7 @@ from infrastructure.security_log import SecurityLog
 from infrastructure.sessions import Sessions
 from infrastructure.settings import Settings
 from infrastructure.signing import Signer
+from infrastructure.storage_ledger import PostgresLedger
 from infrastructure.telemetry import Telemetry
 from infrastructure.tokens import AccessTokens
 from infrastructure.upkeep import Upkeep
@@ -72,7 +76,7 @@ PREFIX = "/api/v1"
 
 CONTROLLERS = (
     *(auth, browsing, second_factor, recovery, signing_up, api_keys, tenant),
-    *(accounts, contacts, products, pipelines, deals, users),
+    *(accounts, contacts, products, pipelines, deals, users, files),
     *(analytics, search, audit),
 )
 
@@ -126,6 +130,7 @@ def create(application: Application, *, on_close: Callable[[], None] = lambda: N
 def _services(application: Application) -> Services:
     settings, database, telemetry = application.settings, application.database, application.telemetry or Telemetry()
     store = counted(application.store, telemetry)
+    handler = Handler(store, application.announcements)
     access_tokens = _access_tokens(settings)
     sessions = Sessions(database, access_tokens, grace=timedelta(seconds=settings.refresh_grace_seconds))
     security = SecurityLog(
@@ -182,6 +187,8 @@ def _services(application: Application) -> Services:
         rate_limits=rate_limits,
         addresses=ClientAddresses(settings.trusted_proxies),
         long_operations=LongOperations(settings.long_operations),
+        uploads=LongOperations(settings.uploads_at_once, "uploads"),
+        filing=Filing(application.store, handler, FilesDirectory(settings.files_dir), PostgresLedger(database)),
         dependencies={
             "postgresql": database.ping,
             "redis": application.redis.ping,
@@ -191,6 +198,7 @@ def _services(application: Application) -> Services:
         threads=ThreadPoolExecutor(settings.api_threads, "requests"),
         password_threads=ThreadPoolExecutor(4, "passwords"),
         admission_threads=ThreadPoolExecutor(4, "admission"),
+        file_threads=ThreadPoolExecutor(4, "files"),
         probe_threads=ThreadPoolExecutor(4, "probes"),
     )
 

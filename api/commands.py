@@ -1,7 +1,8 @@
 """Commands over HTTP: the command is the body, its outcome is the answer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from msgspec import structs
@@ -50,11 +51,12 @@ def change(
     name: str = "",
     example: Any = None,
     refuses: Sequence[type[Refused]] = (),
+    handle: Callable[[Call[Any, Any]], Callable[..., Outcome]] = lambda call: call.services.handler.handle,
 ) -> Operation:
-    """A command on one record, at its own address or at that of a verb."""
+    """A command on one record, at its own address or at that of a verb; `handle` finds what handles it."""
 
     def run(call: Call[Command, Any]) -> Reply:
-        return carried_out(call, entity, call.body)
+        return carried_out(call, entity, call.body, handle=handle(call))
 
     return Operation(
         method=method,
@@ -77,16 +79,27 @@ def change(
     )
 
 
-def carried_out(call: Call[Any, Any], entity: str, command: Command, *, creates: bool = False) -> Reply:
-    """Handles a command on the record that the address names, or on a new one: its outcome, and where that is."""
+def carried_out(
+    call: Call[Any, Any],
+    entity: str,
+    command: Command,
+    *,
+    creates: bool = False,
+    new: UUID | None = None,
+    handle: Callable[..., Outcome] | None = None,
+) -> Reply:
+    """Handles a command on the record that the address names, or on a new one: its outcome, and where that is.
+
+    `new` is the id of a new record that has one already, `handle` what handles the command, if not the handler alone.
+    """
     key = call.received.idempotency_key
     asked = f"{call.operation.method} {call.received.path} ".encode() + msgspec.json.encode(command)
     counts = call.services.telemetry.commands
     try:
-        outcome = call.services.handler.handle(
+        outcome = (handle or call.services.handler.handle)(
             call.sender,
             entity,
-            uuid7() if creates else call.received.record,
+            (new or uuid7()) if creates else call.received.record,
             command,
             if_match=call.received.if_match,
             idempotency=Idempotency(key=key, request=asked) if key else None,

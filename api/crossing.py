@@ -4,10 +4,13 @@ from collections.abc import Sequence
 
 from litestar.config.cors import CORSConfig
 
-from api.headers import IDEMPOTENCY_KEY, MIN_POSITION, POSITION, REQUEST_ID, STALE
+from api.headers import IDEMPOTENCY_KEY, MIN_POSITION, OF_FILES, POSITION, REQUEST_ID, STALE
 
 _SENT = ("Authorization", "Content-Type", "If-Match", IDEMPOTENCY_KEY, MIN_POSITION, REQUEST_ID)
-_TOLD = ("ETag", "Link", "Location", "Retry-After", "RateLimit", "RateLimit-Policy", POSITION, STALE, REQUEST_ID)
+_TOLD = (
+    *("ETag", "Link", "Location", "Retry-After", "RateLimit", "RateLimit-Policy"),
+    *(POSITION, STALE, REQUEST_ID, *OF_FILES),
+)
 
 
 def cross_origin(origins: Sequence[str]) -> CORSConfig | None:

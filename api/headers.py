@@ -8,6 +8,7 @@ from api.refusals import MalformedHeader, NotAuthenticated, UnsupportedMediaType
 POSITION = "ClientForge-Position"
 MIN_POSITION = "ClientForge-Min-Position"
 STALE = "ClientForge-Stale"
+OF_FILES = ("Content-Disposition", "Repr-Digest")
 REQUEST_ID = "X-Request-Id"
 IDEMPOTENCY_KEY = "Idempotency-Key"
 

@@ -4,8 +4,9 @@ Each process bounds by itself: threads and connections are its own, and nothing 
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from threading import Lock
 from typing import TypeVar
 from uuid import UUID
@@ -16,10 +17,11 @@ T = TypeVar("T")
 
 
 class LongOperations:
-    """The long operations of each tenant, at most so many at a time."""
+    """The long operations of each tenant, at most so many at a time. `called` says what they are, in the plural."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, called: str = "searches and reports") -> None:
         self._most = most
+        self._called = called
         self._running: Counter[UUID] = Counter()
         self._lock = Lock()
 
@@ -28,15 +30,7 @@ class LongOperations:
 
         Raises TooManyAtOnce.
         """
-        with self._lock:
-            if self._running[tenant] >= self._most:
-                raise TooManyAtOnce(
-                    f"A tenant has at most {self._most} searches and reports running at the same time. "
-                    "Try again in a second.",
-                    most=self._most,
-                    retry_after=1,
-                )
-            self._running[tenant] += 1
+        self._entered(tenant)
         try:
             future = threads.submit(work)
         except BaseException:
@@ -44,6 +38,26 @@ class LongOperations:
             raise
         future.add_done_callback(lambda _: self._left(tenant))
         return future
+
+    @contextmanager
+    def running(self, tenant: UUID) -> Iterator[None]:
+        """Counts what is done within. Raises TooManyAtOnce."""
+        self._entered(tenant)
+        try:
+            yield
+        finally:
+            self._left(tenant)
+
+    def _entered(self, tenant: UUID) -> None:
+        with self._lock:
+            if self._running[tenant] >= self._most:
+                raise TooManyAtOnce(
+                    f"A tenant has at most {self._most} {self._called} running at the same time. "
+                    "Try again in a second.",
+                    most=self._most,
+                    retry_after=1,
+                )
+            self._running[tenant] += 1
 
     def _left(self, tenant: UUID) -> None:
         with self._lock:

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import structs
 
 from api.annotations import is_list
-from api.headers import IDEMPOTENCY_KEY, MIN_POSITION, POSITION, REQUEST_ID, STALE
+from api.headers import IDEMPOTENCY_KEY, MIN_POSITION, OF_FILES, POSITION, REQUEST_ID, STALE
 from api.operations import Operation
 from api.problems import PROBLEM_JSON, STATUS, Problem, title_of
 from api.refusals import (
@@ -69,6 +69,8 @@ def refusals_of(operation: Operation) -> list[type[Refused]]:
         found.append(Forbidden)
     if operation.body is not None:
         found += [MalformedJson, TooSlow, TooLarge, UnsupportedMediaType]
+    if operation.opens is not None:
+        found += [TooSlow, UnsupportedMediaType, TooManyAtOnce]
     if operation.body is not None or structs.fields(operation.query):
         found.append(InvalidRequest)
     if operation.method != "GET" or operation.waits:
@@ -105,6 +107,9 @@ def _operation(operation: Operation, schemas: Mapping[Any, Any], components: Map
             "required": bool(operation.example),
             "content": {"application/json": content},
         }
+    if operation.opens is not None:
+        form = {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}, "required": ["file"]}
+        described["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": form}}}
     if operation.public:
         described["security"] = []
     return described
@@ -165,6 +170,9 @@ def _answer(operation: Operation, schemas: Mapping[Any, Any]) -> dict[str, Any]:
         "description": "Done.",
         "headers": {name: {"schema": {"type": "string"}} for name in headers},
     }
+    if operation.sends_file:
+        described["content"] = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
+        described["headers"] |= {name: {"schema": {"type": "string"}} for name in ("ETag", *OF_FILES)}
     if operation.answer is not None:
         content = {"schema": schemas[operation.answer]}
         example = operation.answer_example or _EXAMPLES.get(operation.answer)

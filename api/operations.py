@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, BinaryIO, Generic, Literal, TypeVar
 from uuid import UUID
 
 from msgspec import Struct
 
 from api.services import Services
 from application.handling import Sender
+from application.ports import PendingFile
 from application.sights import Sights
 from domain.kernel import Refused
 from infrastructure.rate_limits import Partition
@@ -22,6 +23,21 @@ Q = TypeVar("Q")
 Method = Literal["GET", "POST", "PATCH", "DELETE"]
 
 
+class Download(Struct, frozen=True, kw_only=True):
+    """Bytes to be sent: an open file of so many, with their SHA-256 in hexadecimal digits."""
+
+    file: BinaryIO
+    size: int
+    sha256: str
+
+
+class Upload(Struct, frozen=True, kw_only=True):
+    """A file that has arrived: its bytes, and what its sender calls it."""
+
+    pending: PendingFile
+    name: str
+
+
 class Empty(Struct, frozen=True, forbid_unknown_fields=True):
     """Nothing is asked for."""
 
@@ -31,6 +47,7 @@ class Reply(Struct, frozen=True, kw_only=True):
 
     body: Any = None
     headers: Mapping[str, str] = {}
+    file: Download | None = None
 
 
 class Operation(Struct, frozen=True, kw_only=True):
@@ -40,7 +57,9 @@ class Operation(Struct, frozen=True, kw_only=True):
     the reader's own last write. `by_person` is for people who are logged in: no API key can do it.
     `body` None means that none is read; `answer` None that there is none. `limit` is the
     rate limit that requests count against, `counted_as` finds in a request who else it counts for. `long` means that a
-    tenant can have only some of these running at a time.
+    tenant can have only some of these running at a time. `opens` is for uploads: it makes room for a file, in a thread
+    too, before a byte of the body is read, and `run` finds the file in `received.upload`. `sends_file` says that the
+    answer is a file.
     """
 
     method: Method
@@ -60,6 +79,8 @@ class Operation(Struct, frozen=True, kw_only=True):
     limit: RateClass = "general"
     counted_as: "Callable[[Services, Received], Sequence[Partition]] | None" = None
     long: bool = False
+    opens: Callable[["Call[Any, Any]"], PendingFile] | None = None
+    sends_file: bool = False
     waits: Sequence[str] = ()
     commands: bool = False
     creates: bool = False
@@ -140,6 +161,9 @@ class Received(Struct, frozen=True, kw_only=True):
     if_match: int | None
     idempotency_key: str | None
     agent: str | None = None
+    announced: int = 0
+    """Bytes that a file which is to come has at least, as far as the request says."""
+    upload: Upload | None = None
 
     @property
     def client(self) -> Client:

@@ -12,9 +12,10 @@ from msgspec import Struct
 
 import domain.contacts.commands as contacts
 import domain.deals.commands as deals
+import domain.files.commands as files
 import domain.pipelines.commands as pipelines
 from api import refusals
-from application import handling
+from application import handling, ports
 from application.neighbourhood import TooDeep
 from application.signing_up import SignUpOff
 from domain import kernel
@@ -36,6 +37,7 @@ PROBLEM_JSON = "application/problem+json"
 STATUS: Mapping[type[Refused], int] = {
     refusals.MalformedJson: 400,
     refusals.MalformedHeader: 400,
+    refusals.MalformedUpload: 400,
     refusals.NotAuthenticated: 401,
     InvalidToken: 401,
     ExpiredToken: 401,
@@ -64,9 +66,13 @@ STATUS: Mapping[type[Refused], int] = {
     InvitationNotNeeded: 409,
     SecondFactorOn: 409,
     SecondFactorOff: 409,
+    ports.StorageFull: 409,
+    files.FileGone: 410,
     handling.VersionMismatch: 412,
     refusals.TooLarge: 413,
+    refusals.FileTooLarge: 413,
     refusals.UnsupportedMediaType: 415,
+    refusals.FileTypeNotAllowed: 415,
     refusals.InvalidRequest: 422,
     handling.IdempotencyKeyReused: 422,
     kernel.Invalid: 422,

@@ -20,7 +20,8 @@ class Records(Struct, frozen=True, kw_only=True):
     """A kind of record at `/{path}`. `example` is a body that creates one, `edit_example` one that edits it.
 
     `refuses` is what a creation or an edit may be refused for beside what any may.
-    `past` is the action that must be permitted to see what happened to one.
+    `past` is the action that must be permitted to see what happened to one. `reads` are the projections that the
+    directory's queries depend on, if those are more than itself.
     """
 
     path: str
@@ -37,6 +38,7 @@ class Records(Struct, frozen=True, kw_only=True):
     archive_refuses: Sequence[type[Refused]] = ()
     restore_refuses: Sequence[type[Refused]] = ()
     past: str = "read"
+    reads: Sequence[str] = ()
 
     def operations(self) -> list[Operation]:
         """All operations, the verbs of its own aside."""
@@ -76,7 +78,7 @@ class Records(Struct, frozen=True, kw_only=True):
             f"One {self.entity}, archived or not.",
             run=run,
             answer=self.row,
-            waits=(self.directory.name,),
+            waits=self.reads or (self.directory.name,),
             refuses=(NotFound,),
         )
 
@@ -98,7 +100,7 @@ class Records(Struct, frozen=True, kw_only=True):
             answer=Page[self.row],  # type: ignore[name-defined]
             query=with_page(filters.__name__, filters),
             permission=f"{self.entity}:read",
-            waits=(self.directory.name,),
+            waits=self.reads or (self.directory.name,),
             refuses=(InvalidCursor, InvalidSort),
         )
 
@@ -115,7 +117,7 @@ class Records(Struct, frozen=True, kw_only=True):
             run=run,
             answer=Page[Happening],
             query=WhichPage,
-            waits=("timeline", "accounts", "contacts", "deals"),
+            waits=("timeline", "accounts", "contacts", "deals", "files"),
             action=self.past,
             refuses=(NotFound, InvalidCursor, InvalidSort),
         )

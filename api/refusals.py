@@ -79,12 +79,30 @@ class TooManyRequests(Refused):
 
 
 class TooManyAtOnce(Refused):
-    """The tenant has too many searches and reports running at the moment."""
+    """The tenant has too many searches, reports or uploads running at the moment."""
 
     code = "too_many_at_once"
 
 
 class UnsupportedMediaType(Refused):
-    """The body is not JSON."""
+    """The body is not what this operation takes: JSON, or a form with a file."""
 
     code = "unsupported_media_type"
+
+
+class MalformedUpload(Refused):
+    """The body is no form with one file in it, or not all of it has arrived."""
+
+    code = "malformed_upload"
+
+
+class FileTooLarge(Refused):
+    """The file is larger than files may be."""
+
+    code = "file_too_large"
+
+
+class FileTypeNotAllowed(Refused):
+    """The file's content is of no kind that may be attached, whatever it is called."""
+
+    code = "file_type_not_allowed"

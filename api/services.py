@@ -7,6 +7,7 @@ from uuid import UUID
 
 from api.client_address import ClientAddresses
 from api.long_operations import LongOperations
+from application.filing import Filing
 from application.handling import Handler
 from application.ports import EventStore
 from application.tenancy import Tenancy, TenantProfile
@@ -61,6 +62,8 @@ class Services:
     rate_limits: RateLimits
     addresses: ClientAddresses
     long_operations: LongOperations
+    uploads: LongOperations
+    filing: Filing
     dependencies: Mapping[str, Callable[[], object]]
     threads: ThreadPoolExecutor
     """Runs handlers."""
@@ -68,12 +71,15 @@ class Services:
     """Runs handlers that hash passwords: a flood of log-ins leaves the others alone."""
     admission_threads: ThreadPoolExecutor
     """Counts requests: whoever is to be refused never waits behind those who were let in."""
+    file_threads: ThreadPoolExecutor
+    """Reads and writes files, a piece at a time: none is held while a client is slow."""
     probe_threads: ThreadPoolExecutor
     """Asks dependencies how they are, even while all handlers wait for them."""
 
     def shut_down(self) -> None:
         """Ends the threads, when what they do is done."""
-        for threads in (self.threads, self.password_threads, self.admission_threads, self.probe_threads):
+        handling = (self.threads, self.password_threads, self.file_threads)
+        for threads in (*handling, self.admission_threads, self.probe_threads):
             threads.shutdown()
 
 

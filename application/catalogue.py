@@ -9,6 +9,7 @@ from msgspec import Struct
 import domain.accounts.commands
 import domain.contacts.commands
 import domain.deals.commands
+import domain.files.commands
 import domain.identity.commands
 import domain.pipelines.commands
 import domain.products.commands
@@ -20,12 +21,15 @@ from domain.contacts.events import ContactEvent
 from domain.contacts.state import Contact
 from domain.deals.events import DealEvent
 from domain.deals.state import Deal
+from domain.files.events import FileEvent
+from domain.files.state import File
 from domain.identity.events import UserEvent
 from domain.identity.state import User
 from domain.kernel import Claim, Event, Reference
 from domain.neighbours import (
     AccountFacts,
     ContactFacts,
+    DealFacts,
     Facts,
     Neighbours,
     PipelineFacts,
@@ -48,7 +52,8 @@ class Entity(Struct, frozen=True, kw_only=True):
 
     `state` is its struct, `evolve` its one fold. `facts` is what it shows of itself to decisions of others,
     `principal` what authorisation reads of it, `displaced` what it does when another record takes its claim over,
-    `owner` whose a record is (None: the kind is everybody's).
+    `owner` whose a record is (None: the kind is everybody's), `host` the kind and id of the record that it hangs on
+    (None: it stands by itself).
     """
 
     name: str
@@ -62,6 +67,7 @@ class Entity(Struct, frozen=True, kw_only=True):
     principal: Callable[[UUID, Any], PrincipalChange] | None = None
     displaced: Callable[[Any, Claim], list[Any]] | None = None
     owner: Callable[[Any], UUID | None] | None = None
+    host: Callable[[Any], tuple[str, UUID]] | None = None
 
     def is_in(self, sight: Sight, state: Any) -> bool:
         """Whether a record of this kind, in that state, is within a sight."""
@@ -91,6 +97,10 @@ def _account_facts(account: Account) -> AccountFacts:
 
 def _contact_facts(contact: Contact) -> ContactFacts:
     return ContactFacts(archived=contact.archived)
+
+
+def _deal_facts(deal: Deal) -> DealFacts:
+    return DealFacts(archived=deal.archived)
 
 
 def _product_facts(product: Product) -> ProductFacts:
@@ -131,7 +141,8 @@ ENTITIES: Mapping[str, Entity] = {
             facts=_pipeline_facts,
             displaced=domain.pipelines.commands.displaced,
         ),
-        _entity("deal", domain.deals, Deal, DealEvent, owner=_owner),
+        _entity("deal", domain.deals, Deal, DealEvent, facts=_deal_facts, owner=_owner),
+        _entity("file", domain.files, File, FileEvent, host=lambda file: (file.entity, file.record)),
     )
 }
 

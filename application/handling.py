@@ -11,6 +11,7 @@ from uuid_utils.compat import uuid7
 
 from application.catalogue import ENTITIES, Entity
 from application.completing import complete
+from application.hosts import rooted
 from application.neighbourhood import Present, neighbourhood, present
 from application.platform import user_limit
 from application.ports import (
@@ -98,6 +99,11 @@ class Sender(Struct, frozen=True, kw_only=True):
         """Whether a record is one that the sender may know of."""
         return entity.owner is None or entity.is_in(self.sight(f"{entity.name}:read"), state)
 
+    def follows(self, kind: str) -> bool:
+        """Whether the sender sees what happens to records of a kind, and what hangs on them."""
+        kinds = None if self.sights is None else self.sights.kinds
+        return kinds is None or kind in kinds
+
     @property
     def user(self) -> UUID | None:
         """The acting user, None where it is none."""
@@ -163,9 +169,15 @@ class Handler:
                 raise
         raise TooManyConflicts("Others changed these records at the same time. Nothing was stored: try again.")
 
-    def present(self, tenant: UUID, entity: str, id: UUID) -> Present:
-        """A record as the log has it now."""
-        events = self._store.stream(tenant, stream_name(entity, id))
+    def check(self, sender: Sender, entity: str, command: Command) -> None:
+        """Refuses to create a record as handling it now would, and stores nothing. Raises a Refused."""
+        kind = ENTITIES[entity]
+        decision = self.decide(sender, kind, uuid7(), command, Present(state=None, version=0, last=None))
+        self._check_reach(sender, kind, command, decision.state)
+
+    def present(self, tenant: UUID, entity: str, id: UUID, *, sealed: bool = False) -> Present:
+        """A record as the log has it now; with its personal data sealed, if nobody needs that."""
+        events = self._store.stream(tenant, stream_name(entity, id), sealed=sealed)
         return present(ENTITIES[entity], events)
 
     def _attempt(
@@ -182,16 +194,33 @@ class Handler:
             now = self.present(sender.tenant, entity.name, id)
             if now.state is None:
                 raise NotFound(f"There is no such {entity.name}.")
-            _check_reach(sender, entity, command, now.state)
+            self._check_reach(sender, entity, command, now.state)
         if if_match is not None and if_match != now.version:
             raise VersionMismatch(
                 f"The {entity.name} is at version {now.version}, not {if_match}.", version=now.version
             )
         decision = self.decide(sender, entity, id, command, now)
+        if type(command).CREATES and entity.host is not None:
+            self._check_reach(sender, entity, command, decision.state)
         if not decision.change.events and idempotency is None:
             position = now.last.position if now.last else 0
             return Outcome(id=id, version=now.version, position=position)
         return self._append(sender, command, decision, idempotency)
+
+    def _check_reach(self, sender: Sender, entity: Entity, command: Command, state: Any) -> None:
+        """Refuses a record that isn't the sender's to know of, or not to change; what hangs on another one, as that.
+
+        Raises NotFound or Forbidden.
+        """
+        root, its_state = rooted(self._store, sender.tenant, entity, state)
+        hangs = root is not entity
+        hidden = hangs and not type(command).CREATES and not sender.follows(root.name)
+        if its_state is None or hidden or not sender.sees(root, its_state):
+            raise NotFound(f"There is no such {entity.name}.")
+        for permission in (type(command).PERMISSION, *((f"{root.name}:update",) if hangs else ())):
+            reached = root.owner is None or root.is_in(sender.sight(permission), its_state)
+            if permission not in sender.permissions or not reached:
+                raise Forbidden(f"This {entity.name} is not among those that your permission {permission} is for.")
 
     def decide(self, sender: Sender, entity: Entity, id: UUID, command: Command, now: Present) -> Decision:
         """What the command comes to on that state, with all that must still hold when it is stored."""
@@ -240,15 +269,6 @@ class Handler:
             default_pipeline=lambda: default_pipeline(self._store, sender.tenant),
             new_id=uuid7,
         )
-
-
-def _check_reach(sender: Sender, entity: Entity, command: Command, state: Any) -> None:
-    """Refuses a record that isn't the sender's to know of, or not to change. Raises NotFound or Forbidden."""
-    if not sender.sees(entity, state):
-        raise NotFound(f"There is no such {entity.name}.")
-    permission = type(command).PERMISSION
-    if entity.owner is not None and not entity.is_in(sender.sight(permission), state):
-        raise Forbidden(f"This {entity.name} is not among those that your permission {permission} is for.")
 
 
 def decided(

@@ -1,14 +1,15 @@
 """What the application needs from outside."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 from uuid import UUID
 
 from msgspec import Struct
 
 from application.recording import Metadata, Recorded
-from domain.kernel import Claim, Event
+from domain.kernel import Claim, Event, Refused
 from domain.permissions import Role
 
 
@@ -188,3 +189,83 @@ class Announcements(Protocol):
 
     def appended(self, tenant: UUID, actor: str, position: int) -> None:
         """Wakes the projectors, and notes the actor's last position for read-your-writes."""
+
+
+class PendingFile(Protocol):
+    """Bytes that arrive, of a file with a new id, which no event owns yet. Closing it removes them, unless told."""
+
+    id: UUID
+    size: int
+
+    def write(self, chunk: bytes) -> None:
+        """Adds bytes."""
+
+    def finish(self) -> str:
+        """Puts all of them on disk. Their SHA-256 in hexadecimal digits."""
+
+    def reading(self) -> BinaryIO:
+        """The bytes so far, from their start, as a file of one's own that can be sought in."""
+
+    def keep(self) -> None:
+        """An event owns them: they are final."""
+
+    def leave(self) -> None:
+        """Nobody knows whether an event owns them: closing leaves them pending."""
+
+    def close(self) -> None:
+        """Ends the upload."""
+
+
+class BytesMissing(Exception):
+    """The log has a file whose bytes are not there, or not as many as it says."""
+
+
+class FileBytes(Protocol):
+    """Where files' bytes are. A file is named by its tenant and its id, and by nothing that anybody can choose."""
+
+    def begin(self, tenant: UUID) -> PendingFile:
+        """Room for a new file."""
+
+    def open(self, tenant: UUID, file: UUID) -> BinaryIO:
+        """A file's bytes, kept or still pending. Raises BytesMissing."""
+
+    def settle(self, tenant: UUID, file: UUID) -> None:
+        """Keeps bytes that are pending; what is kept already stays."""
+
+    def withdrawn(self, tenant: UUID, file: UUID) -> AbstractContextManager[None]:
+        """Makes kept bytes pending, and keeps sweeps away from them meanwhile."""
+
+    def remove(self, tenant: UUID, file: UUID) -> None:
+        """Destroys a file's bytes, kept or pending."""
+
+    def leftovers(self, seconds: float) -> Iterator[tuple[UUID, UUID]]:
+        """Tenant and id of what has been pending for so long, and that nobody is at; nobody else is during a step."""
+
+
+class SubjectKeys(Protocol):
+    """The keys that personal data is sealed under."""
+
+    def erase_key(self, tenant: UUID, subject: UUID) -> None:
+        """Destroys a subject's key: from now on its personal data reads `Erased`, in every process."""
+
+
+class StorageFull(Refused):
+    """The tenant has stored as many bytes as it may."""
+
+    code = "storage_full"
+
+
+class StorageLedger(Protocol):
+    """How many bytes each tenant has stored, in which files. Exact, however many upload at once."""
+
+    def check_room(self, tenant: UUID, size: int, limit: int | None) -> None:
+        """Raises StorageFull where so many more bytes don't fit now."""
+
+    def reserve(self, tenant: UUID, file: UUID, entity: str, record: UUID, size: int, limit: int | None) -> None:
+        """Counts a file of a record. Raises StorageFull, and counts nothing, where it would pass the limit."""
+
+    def release(self, tenant: UUID, file: UUID) -> None:
+        """Counts a file no more; one that isn't counted changes nothing."""
+
+    def files_of(self, tenant: UUID, entity: str, record: UUID) -> list[UUID]:
+        """The files of a record that are counted."""

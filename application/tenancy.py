@@ -25,7 +25,10 @@ _PAGE = 1000
 
 
 class TenantProfile(Struct, frozen=True, kw_only=True):
-    """What requests need to know of a tenant. `time_zone` is an IANA name; a `max_users` of None sets no limit."""
+    """What requests need to know of a tenant. `time_zone` is an IANA name.
+
+    A `max_users` or `storage_gb` (of 10^9 bytes each) of None sets no limit.
+    """
 
     id: UUID
     name: str
@@ -34,6 +37,7 @@ class TenantProfile(Struct, frozen=True, kw_only=True):
     active: bool
     plan: Plan
     max_users: int | None = None
+    storage_gb: int | None = None
     viewers_see: ViewersSee = ViewersSee.ALL
 
 
@@ -102,6 +106,7 @@ def _profile(tenant: UUID, state: Tenant) -> TenantProfile:
         active=state.active,
         plan=state.plan,
         max_users=state.max_users,
+        storage_gb=state.storage_gb,
         viewers_see=viewers_see(state.settings),
     )
 

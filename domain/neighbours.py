@@ -63,6 +63,12 @@ class ContactFacts(Struct, frozen=True, kw_only=True):
     archived: bool = False
 
 
+class DealFacts(Struct, frozen=True, kw_only=True):
+    """That a deal is there."""
+
+    archived: bool = False
+
+
 class ProductFacts(Struct, frozen=True, kw_only=True):
     """What a line of a deal takes from its product."""
 
@@ -84,7 +90,7 @@ class Itself(Struct, frozen=True):
     archived: bool = False
 
 
-Facts = PipelineFacts | AccountFacts | ContactFacts | ProductFacts | UserFacts | Itself
+Facts = PipelineFacts | AccountFacts | ContactFacts | DealFacts | ProductFacts | UserFacts | Itself
 Neighbours = Mapping[UUID, Facts]
 
 

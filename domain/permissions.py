@@ -15,7 +15,10 @@ OWNED = ("account", "contact", "deal")
 SHARED = ("product", "pipeline")
 """Kinds of records that are the whole tenant's."""
 
-RECORDS = (*OWNED, *SHARED)
+ATTACHED = ("file",)
+"""Kinds that hang on another record: they are seen, changed and archived as that one is."""
+
+RECORDS = (*OWNED, *SHARED, *ATTACHED)
 
 
 class Role(StrEnum):
@@ -86,7 +89,13 @@ def _rights() -> Iterator[tuple[str, Mapping[Role, Scope]]]:
         yield f"{record}:read", _EVERYBODY
         for action in ("create", "update", "delete", "assign"):
             yield f"{record}:{action}", _WORKERS
-    for record in RECORDS:
+    for record in ATTACHED:
+        # With which records: those whose own `update` goes with them, too.
+        yield f"{record}:read", READS
+        for action in ("create", "update", "delete"):
+            yield f"{record}:{action}", _WORKS
+        yield f"{record}:manage", _ADMIN
+    for record in (*OWNED, *SHARED):
         for action in ("import", "export", "manage"):
             yield f"{record}:{action}", _ADMIN
     yield "analytics:read", READS

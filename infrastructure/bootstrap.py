@@ -11,6 +11,7 @@ import redis
 from dramatiq.brokers.redis import RedisBroker
 
 from application.catalogue import EVENT_TYPES
+from application.filing import Filing
 from application.handling import Handler
 from application.recording import Mapper
 from application.tenancy import Tenancy
@@ -18,12 +19,14 @@ from infrastructure.broker import declare, open_broker
 from infrastructure.embedded_search import PostgresIndex
 from infrastructure.embedded_trail import PostgresTrail
 from infrastructure.event_store import PostgresEventStore
+from infrastructure.file_bytes import FilesDirectory
 from infrastructure.keys import KeyRing, Wrapping
 from infrastructure.mailing import Mailing, declare_mail
 from infrastructure.postgres import Database, is_passing
 from infrastructure.redis import LastPositions, connect, connect_briefly
 from infrastructure.settings import Settings
 from infrastructure.smtp import transport_of
+from infrastructure.storage_ledger import PostgresLedger
 from infrastructure.wakeups import WakeUps
 from projections.catalogue import groups
 from projections.engine import Engine, Projected
@@ -79,6 +82,11 @@ class Application:
         from infrastructure.mongo import MongoTrail  # noqa: PLC0415
 
         return MongoTrail(self.settings.mongodb_url.get_secret_value())
+
+    @cached_property
+    def filing(self) -> Filing:
+        """The files, under the settings' directory."""
+        return Filing(self.store, self.handler, FilesDirectory(self.settings.files_dir), PostgresLedger(self.database))
 
     @cached_property
     def engine(self) -> Engine:

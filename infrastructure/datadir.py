@@ -74,6 +74,11 @@ class DataDirectory:
         """Where the processes of one run count together."""
         return self.path / "counts"
 
+    @property
+    def files(self) -> Path:
+        """Where the bytes of attached files are, unless FILES_DIR says otherwise."""
+        return self.path / "files"
+
     def settings(self) -> dict[str, str]:
         """What the settings file holds. Raises NoSettings without one."""
         if not self.settings_file.is_file():

@@ -174,6 +174,10 @@ class PostgresEventStore:
         plain = self._keyring.read(recorded.tenant, (actor,)).open(actor, address)
         return None if plain is None else plain.decode()
 
+    def erase_key(self, tenant: UUID, subject: UUID) -> None:
+        """Destroys a subject's key: from now on its personal data reads `Erased`."""
+        self._keyring.erase(tenant, subject)
+
     def opener(self, tenant: UUID, subjects: Collection[UUID]) -> Keys:
         """What opens the personal data of these subjects."""
         return self._keyring.read(tenant, subjects)

@@ -118,6 +118,16 @@ class KeyRing:
             self._sealing.clear()
         self._sealing[tenant, subject] = key
 
+    def erase(self, tenant: UUID, subject: UUID) -> None:
+        """Destroys a key, and leaves its tombstone; what it sealed can't be opened any more."""
+        with self._database.transaction(tenant) as transaction:
+            transaction.execute(
+                "UPDATE keys.subject_keys SET wrapped = NULL, erased_at = clock_timestamp()"
+                " WHERE tenant_id = %(tenant)s AND subject = %(subject)s AND wrapped IS NOT NULL",
+                {"subject": subject},
+            )
+        self._sealing.pop((tenant, subject), None)
+
     def of_tenant(self, tenant: UUID) -> DataKey:
         """The tenant's own key, for keyed hashes; it is made when first needed, and its subject is the tenant."""
         for _ in range(2):

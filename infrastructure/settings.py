@@ -48,6 +48,26 @@ def _listed(value: object) -> object:
     return [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
 
 
+FILE_TYPES = (
+    "application/pdf",
+    "image/png",
+    "image/jpeg",
+    "image/gif",
+    "image/webp",
+    "image/tiff",
+    "image/heif",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    "application/vnd.oasis.opendocument.text",
+    "application/vnd.oasis.opendocument.spreadsheet",
+    "application/vnd.oasis.opendocument.presentation",
+    "text/plain",
+    "text/csv",
+)
+"""Documents, images and texts that run nothing by themselves when they are opened."""
+
+MediaType = Annotated[str, Field(pattern=r"^[a-z0-9.+-]+/[a-z0-9.+-]+$")]
 Port = Annotated[int, Field(ge=0, le=65535)]
 RateLimit = Annotated[str, AfterValidator(rate_limit)]
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_listed)]
@@ -166,6 +186,18 @@ class Settings(BaseSettings):
     """How long a query of the API may run in PostgreSQL."""
     long_operations: int = Field(8, ge=1)
     """Searches and reports that one tenant may have running in one API process at the same time."""
+
+    files_dir: Path = Path("files")
+    """Where files' bytes are: a directory that all processes share and no web server serves."""
+    largest_file_bytes: int = Field(100_000_000, ge=1)
+    file_types: Annotated[tuple[MediaType, ...], NoDecode, BeforeValidator(_listed)] = FILE_TYPES
+    """What a file may be by its content, with commas between them."""
+    slowest_upload: int = Field(10_000, ge=1)
+    """Bytes per second that an upload brings on average, after the time that any body has."""
+    uploads_at_once: int = Field(8, ge=1)
+    """Uploads that one tenant may have under way in one API process."""
+    upload_leftover_seconds: float = Field(3600.0, ge=0)
+    """After how long without a new byte the sweeper clears away what a process that died has left of an upload."""
 
     metrics_token: SecretStr | None = None
     """What a scraper of /metrics must know. In production the API shows its metrics to nobody else."""

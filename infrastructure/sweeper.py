@@ -2,6 +2,7 @@
 
 import logging
 import random
+import time
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
@@ -20,6 +21,8 @@ from projections.engine import Engine
 from projections.ports import StoreAway
 
 log = logging.getLogger(__name__)
+
+_LEFTOVERS_SECONDS = 60.0
 
 
 class Sweeper:
@@ -74,15 +77,32 @@ def run_sweeper(app: Application) -> None:
     sweeper = Sweeper(monitor.due, app.announcements, Queues(app.redis, prefix=app.announcements.prefix), app.engine)
     try:
         with stop_signals(app.engine.stop) as stop:
+            leftovers = every(
+                _LEFTOVERS_SECONDS, lambda: app.filing.clear_leftovers(app.settings.upload_leftover_seconds)
+            )
             while not stop.wait(app.settings.sweep_seconds):
-                sweep_quietly(sweeper)
+                sweep_quietly(sweeper.sweep)
+                sweep_quietly(leftovers)
     finally:
         monitor.close()
 
 
-def sweep_quietly(sweeper: Sweeper) -> None:
+def sweep_quietly(sweep: Callable[[], object]) -> None:
     """Sweeps once; what goes wrong may go right the next time."""
     try:
-        sweeper.sweep()
-    except (StoreAway, psycopg.Error) as error:
+        sweep()
+    except (StoreAway, psycopg.Error, OSError) as error:
         log.warning("nothing was swept: %s", type(error).__name__)
+
+
+def every(seconds: float, sweep: Callable[[], object]) -> Callable[[], None]:
+    """The same sweep, not more often than that."""
+    due = time.monotonic()
+
+    def sweep_when_due() -> None:
+        nonlocal due
+        if time.monotonic() >= due:
+            due = time.monotonic() + seconds
+            sweep()
+
+    return sweep_when_due

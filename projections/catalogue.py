@@ -14,6 +14,7 @@ from projections.deals.leaderboard import By, leaderboard
 from projections.deals.periods import DealPeriods
 from projections.deals.pipeline import pipeline
 from projections.directories import Directory
+from projections.files.directory import FILES
 from projections.identity.directory import USERS
 from projections.pages import PageRequest
 from projections.pipelines.directory import PIPELINES
@@ -31,6 +32,7 @@ RELATIONAL: tuple[RelationalProjection, ...] = (
     USERS,
     PIPELINES,
     DEALS,
+    FILES,
     DealPeriods(),
     Timeline(),
 )
@@ -48,7 +50,7 @@ def _queries() -> Mapping[str, Query]:
         for sort in each.sorts:
             for direction in ("", "-"):
                 queries[f"{each.name} by {direction}{sort}"] = partial(_page, each, direction + sort)
-    for entity in ("account", "contact", "deal"):
+    for entity in ("account", "contact", "deal", "file"):
         queries[f"timeline of {entity}"] = partial(_timeline, entity)
     for by in get_args(By):
         queries[f"leaderboard by {by}"] = partial(_leaderboard, by)

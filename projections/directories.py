@@ -12,6 +12,7 @@ from msgspec import Struct, structs
 
 from domain.kernel import Erased, NotFound, Personal, Sealed, readable
 from projections.changes import Batch, Story
+from projections.ownership import live, shown_to
 from projections.pages import Cursors, InvalidSort, Page, PageRequest, check_storable
 from projections.ports import Database, Rows
 from projections.viewer import Viewer, visible
@@ -37,6 +38,7 @@ _TYPES: Mapping[str, Any] = {
     "uuid": UUID,
     "numeric": Decimal,
     "integer": int,
+    "bigint": int,
     "boolean": bool,
     "date": date,
     "timestamptz": datetime,
@@ -62,7 +64,8 @@ class Directory(Generic[R, F]):
     """The rows of one entity: `fold` makes a row of a record's story.
 
     `columns`, `conditions` (field of `filters` → SQL) and `sorts` (name → column) are all that is ever put into a
-    statement. `order` is the sort unless told; `owner` the column that narrows a viewer's view, where there is one.
+    statement. `order` is the sort unless told; `owner` the column that narrows a viewer's view, where there is one,
+    `seen` a condition that narrows it otherwise; `told` what is answered of a row, if that isn't just its document.
     """
 
     def __init__(
@@ -78,6 +81,8 @@ class Directory(Generic[R, F]):
         sorts: Mapping[str, str],
         order: str,
         owner: str | None = None,
+        seen: str | None = None,
+        told: str = "document",
     ) -> None:
         self.name = name
         self.tables: Sequence[str] = (name,)
@@ -89,7 +94,9 @@ class Directory(Generic[R, F]):
         self.sorts = sorts
         self._order = order
         self.owner = owner
-        self._visible = f"AND {visible(owner)}" if owner else ""
+        narrowed = seen or (visible(owner) if owner else None)
+        self._visible = f"AND {narrowed}" if narrowed else ""
+        self._told = told
         self._upsert = self._upsert_statement()
         self._decoder = msgspec.json.Decoder(row)
 
@@ -111,9 +118,9 @@ class Directory(Generic[R, F]):
         """One row, archived or not. Raises NotFound."""
         found = database.read(
             viewer.tenant,
-            f"SELECT document::text AS document FROM {self.name}"  # noqa: S608
+            f"SELECT ({self._told})::text AS document FROM {self.name}"  # noqa: S608
             f" WHERE tenant_id = %(tenant)s AND generation = {self._live} AND id = %(id)s {self._visible}",
-            {"id": record, **viewer.seen},
+            {"id": record, **shown_to(viewer)},
         )
         if not found:
             raise NotFound(f"There is no such {self.entity}.")
@@ -137,7 +144,7 @@ class Directory(Generic[R, F]):
             self._list_statement(wanted, column, sort.startswith("-"), place),
             {
                 **wanted,
-                **viewer.seen,
+                **shown_to(viewer),
                 "zone": viewer.time_zone,
                 "place": place[0] if place else None,
                 "last": place[1] if place else None,
@@ -159,7 +166,7 @@ class Directory(Generic[R, F]):
             parts.append(f"AND {column} IS NOT NULL {behind if place else ''}")
         parts.append(f"AND {column} IS NULL {f'AND id {beyond} %(last)s' if place and place[0] is None else ''}")
         selects = (
-            f"(SELECT {number} AS part, id, {column} AS place, document FROM {self.name}"  # noqa: S608
+            f"(SELECT {number} AS part, id, {column} AS place, {self._told} AS document FROM {self.name}"  # noqa: S608
             f" WHERE tenant_id = %(tenant)s AND generation = {self._live} {self._visible} {matching} {part}"
             f" ORDER BY {order} LIMIT %(rows)s)"
             for number, part in enumerate(parts)
@@ -171,10 +178,7 @@ class Directory(Generic[R, F]):
 
     @property
     def _live(self) -> str:
-        return (
-            "(SELECT generation FROM projection_checkpoints"  # noqa: S608
-            f" WHERE tenant_id = %(tenant)s AND projection = '{self.name}' AND live)"
-        )
+        return live(self.name)
 
     def _upsert_statement(self) -> str:
         types = {**{name: each.type for name, each in self._columns.items()}, "position": "bigint", "document": "jsonb"}

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from application.catalogue import ENTITIES
+from application.catalogue import ENTITIES, Entity
+from application.hosts import rooted
 from application.ports import EventStore
 from application.recording import stream_name
 from domain.kernel import NotFound
@@ -45,6 +46,13 @@ def history(store: EventStore, viewer: Viewer, entity: str, record: UUID) -> Pag
                 changed=differences(recorded.event, before, state, personal=True),
             )
         )
-    if state is None or not kind.is_in(viewer.sight, state):
+    if state is None or not _sees(store, viewer, kind, state):
         raise NotFound(f"There is no such {entity}.")
     return Page(items=versions)
+
+
+def _sees(store: EventStore, viewer: Viewer, kind: Entity, state: Any) -> bool:
+    root, its_state = rooted(store, viewer.tenant, kind, state)
+    if root is not kind and viewer.kinds is not None and root.name not in viewer.kinds:
+        return False
+    return root.is_in(viewer.sight, its_state)

@@ -20,6 +20,7 @@ from projections.viewer import Viewer
 _BELONGS_TO: Mapping[str, Callable[[Any], set[tuple[str, UUID | None]]]] = {
     "account": lambda account: {("account", account.parent)},
     "contact": lambda contact: {("account", contact.account)},
+    "file": lambda file: {(file.entity, file.record)},
     "deal": lambda deal: {("account", deal.account), *(("contact", each.contact) for each in deal.contacts)},
 }
 

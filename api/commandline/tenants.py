@@ -21,6 +21,12 @@ def create_command(
     ] = "UTC",
     plan: Annotated[str, typer.Option(help="starter, professional, enterprise or custom.")] = "starter",
     max_users: Annotated[int, typer.Option(metavar="N", help="0 for no limit.")] = 5,
+    storage_gb: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", show_default=False, help="For its files; what its plan has unless given, 0: no limit."
+        ),
+    ] = None,
     billing_email: Annotated[str | None, typer.Option(metavar="E", show_default=False)] = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -28,7 +34,7 @@ def create_command(
     from api.commandline.context import application
     from domain.tenants.commands import RegisterTenant
 
-    asked = {
+    asked: dict[str, Any] = {
         "name": name,
         "subdomain": subdomain,
         "time_zone": time_zone,
@@ -36,6 +42,8 @@ def create_command(
         "max_users": max_users or None,
         "billing_email": billing_email,
     }
+    if storage_gb is not None:
+        asked["storage_gb"] = storage_gb or None
     command = _command(asked, RegisterTenant)
     with application(data_dir) as built:
         made = built.tenancy.register(command)
@@ -55,6 +63,10 @@ def edit_command(
         int | None,
         typer.Option(metavar="N", show_default=False, help="0 for no limit. A lower one turns nobody out."),
     ] = None,
+    storage_gb: Annotated[
+        int | None,
+        typer.Option(metavar="N", show_default=False, help="For its files; 0 for no limit. A lower one removes none."),
+    ] = None,
     billing_email: Annotated[str | None, typer.Option(metavar="E", show_default=False)] = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -68,13 +80,15 @@ def edit_command(
         "time_zone": time_zone,
         "plan": plan,
         "max_users": max_users,
+        "storage_gb": storage_gb,
         "billing_email": billing_email,
     }
     asked: dict[str, Any] = {option: value for option, value in options.items() if value is not None}
     if not asked:
         raise WrongUsage("Name what to change: see --help.")
-    if max_users == 0:
-        asked["max_users"] = None
+    for limit in ("max_users", "storage_gb"):
+        if asked.get(limit) == 0:
+            asked[limit] = None
     command = _command(asked, EditTenant)
     with application(data_dir) as built:
         edited = built.tenancy.edit(built.tenancy.find(tenant).id, command)

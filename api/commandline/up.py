@@ -105,6 +105,7 @@ def _run(place: "DataDirectory", port: int | None, *, sample: bool) -> None:
         end_leftovers(place.path)
         known = place.secrets()
         values = _settings(place, known, port)
+        values["FILES_DIR"] = values.get("FILES_DIR") or str(place.files)
         print(f"Starting ClientForge in {place.path}", flush=True)
         values.update(start_stores(place, known, supervisor))
         note_moved_stores(place, known, values)
@@ -146,6 +147,8 @@ def _settings(place: "DataDirectory", known: Mapping[str, str], port: int | None
     values.pop("MAIL_DIRECTORY", None)
     if not given.get("SMTP_HOST") and values["ENVIRONMENT"] != "production":
         values["MAIL_DIRECTORY"] = given.get("MAIL_DIRECTORY") or str(place.path / "mail")
+    # Not that of the last start: the directory may have moved, and what is in it with it.
+    values["FILES_DIR"] = os.path.abspath(named) if (named := given.get("FILES_DIR")) else ""
     if port is None:
         port = int(given.get("PORT") or known.get("PORT") or "3000")
     values["PORT"] = str(port or free_port())

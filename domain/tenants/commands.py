@@ -35,6 +35,13 @@ Subdomain = Annotated[
 ]
 _RESERVED = frozenset({"platform"})
 """The platform's own log goes by this name."""
+STORAGE_GB: Mapping[Plan, int | None] = {
+    Plan.STARTER: 10,
+    Plan.PROFESSIONAL: 50,
+    Plan.ENTERPRISE: None,
+    Plan.CUSTOM: 10,
+}
+"""What a tenant of each plan may store, in 10^9 bytes; None: any number."""
 Limit = Annotated[int, Meta(ge=1, le=10_000_000)]
 SettingName = Annotated[str, Meta(max_length=100, pattern=r"^[a-z][a-z0-9_.]*$(?!\n)")]
 Settings = Annotated[Mapping[SettingName, Setting], Meta(max_length=200)]
@@ -44,7 +51,7 @@ SettingEdits = Annotated[
 
 
 class RegisterTenant(Command, frozen=True, kw_only=True):
-    """Make a tenant. `null` as a limit means none."""
+    """Make a tenant. `null` as a limit means none; its storage is that of its plan unless told otherwise."""
 
     PERMISSION: ClassVar[str] = "tenant:create"
     CREATES: ClassVar[bool] = True
@@ -52,7 +59,7 @@ class RegisterTenant(Command, frozen=True, kw_only=True):
     subdomain: Subdomain
     plan: Plan = Plan.STARTER
     max_users: Limit | None = 5
-    storage_gb: Limit | None = 10
+    storage_gb: Limit | UnsetType | None = UNSET
     trial_ends: date | None = None
     billing_email: Email | None = None
     time_zone: TimeZone = "UTC"
@@ -114,7 +121,8 @@ def decide(command: TenantCommand, state: Tenant | None, _neighbours: Neighbours
     if isinstance(command, RegisterTenant):
         if state is not None:
             raise AlreadyExists("This tenant is there already.")
-        return [TenantRegistered(**_settled(command, {}))]
+        storage = {"storage_gb": STORAGE_GB[command.plan], **_settled(command, {})}
+        return [TenantRegistered(**storage)]
     if state is None:
         raise NotFound("There is no such tenant.")
     match command:

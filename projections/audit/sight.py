@@ -12,7 +12,7 @@ from projections.ownership import shown, shown_to
 from projections.ports import AuditQuery, Database
 from projections.viewer import Viewer
 
-READ = ("timeline", "accounts", "contacts", "deals")
+READ = ("timeline", "accounts", "contacts", "deals", "files")
 """The projections that this depends on."""
 
 

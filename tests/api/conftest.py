@@ -26,7 +26,7 @@ def mailbox() -> Iterator[Mailbox]:
 
 
 @pytest.fixture(scope="package")
-def api_settings(urls, redis_url, mailbox) -> Settings:
+def api_settings(urls, redis_url, mailbox, tmp_path_factory) -> Settings:
     """The settings of this run's API; its keys in Redis have a prefix of their own."""
     return Settings.load(
         _env_file=None,
@@ -44,6 +44,7 @@ def api_settings(urls, redis_url, mailbox) -> Settings:
         mail_from=FROM,
         database_connections=8,
         api_threads=8,
+        files_dir=tmp_path_factory.mktemp("files"),
         **WIDE_LIMITS,
     )
 

@@ -7,6 +7,7 @@ from api.operations import Operation
 from domain.permissions import HELD_BY, Role
 from tests.api.kinds import KINDS, body_of, each_kind
 from tests.api.stand import NOBODY, problem
+from tests.api.uploads import attached
 
 OF_ONE_RECORD = [each for each in OPERATIONS if "{id:uuid}" in each.path]
 GUARDED = [each for each in OPERATIONS if not each.public]
@@ -16,6 +17,7 @@ GUARDED = [each for each in OPERATIONS if not each.public]
 def theirs(rival) -> dict[str, str]:
     """A record of each kind that belongs to the rival, and a session of theirs."""
     records = {kind.path: rival.admin.makes(f"/{kind.path}", body_of(kind)) for kind in KINDS}
+    records["files"] = attached(rival.admin, records["accounts"])
     return {**records, "auth": rival.admin.get("/auth/sessions").json()["items"][0]["id"]}
 
 

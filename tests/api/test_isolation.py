@@ -10,6 +10,7 @@ import pytest
 from api.app import OPERATIONS
 from tests.api.kinds import KINDS, body_of
 from tests.api.stand import Company, company, problem
+from tests.api.uploads import attach, attached
 
 MARK = "Zyxomma"
 ID = "{id}"
@@ -23,7 +24,8 @@ def ours(application, client) -> Company:
 @pytest.fixture(scope="module")
 def own(ours) -> dict[str, str]:
     """A record of ours of each kind."""
-    return {kind.path: ours.admin.makes(f"/{kind.path}", body_of(kind)) for kind in KINDS}
+    made = {kind.path: ours.admin.makes(f"/{kind.path}", body_of(kind)) for kind in KINDS}
+    return {**made, "files": attached(ours.admin, made["accounts"])}
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +38,7 @@ def theirs(application, client) -> tuple[Company, dict[str, str]]:
         body = body_of(kind)
         marked = {name: text for name, text in texts.items() if name in body}
         made[kind.path] = other.admin.makes(f"/{kind.path}", {**body, **marked})
+    made["files"] = attached(other.admin, made["accounts"], MARK.encode(), f"{MARK}.txt")
     return other, made
 
 
@@ -131,6 +134,15 @@ def test_an_id_of_theirs_in_a_body_is_refused_by_its_field_and_changes_nothing(d
             assert ours.application.store.head(ours.profile.id) == before, (method, path, place)
     assert codes["unknown_reference"] > 50, codes
     assert other.application.store.head(other.profile.id) > 0
+
+
+def test_an_upload_names_no_record_of_theirs(ours, theirs, own):
+    _, records = theirs
+    before = ours.application.store.head(ours.profile.id)
+    for kind in KINDS:
+        told = problem(attach(ours.admin, records[kind.path], to=kind.entity), 422, "unknown_reference")
+        assert MARK not in str(told)
+    assert ours.application.store.head(ours.profile.id) == before
 
 
 def test_a_stage_of_theirs_is_none_of_ours(ours, own, theirs):

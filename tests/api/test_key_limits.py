@@ -1,5 +1,7 @@
 """Limits of an API key's own: they narrow what holds for all, and nobody else uses them up."""
 
+from dataclasses import replace
+
 import pytest
 
 from api.app import OPERATIONS
@@ -7,6 +9,7 @@ from domain.security.events import ApiKeyEdited, ApiKeyEnded, ApiKeyMade
 from infrastructure.api_keys import KeyToken
 from tests.api.doors import at, opened
 from tests.api.stand import API, NOBODY, pointers, problem
+from tests.api.uploads import attach
 
 
 def make(person, **rate_limits):
@@ -117,3 +120,9 @@ def test_making_changing_and_ending_keys_is_told_so_often_within_an_hour_and_no_
     assert told == [ApiKeyMade, ApiKeyEdited, ApiKeyEnded] * 2
     assert journal[0].event.rate_limits == {"general": "9 per hour"}
     assert journal[1].event.rate_limits == {"general": "8 per hour"}
+
+
+def test_an_upload_counts_once(startup):
+    account = startup.rep.makes("/accounts", {"name": "A"})
+    program = replace(startup.rep, token=make(startup.rep, upload="2 per hour")["key"])
+    assert [attach(program, account).status_code for _ in range(3)] == [201, 201, 429]

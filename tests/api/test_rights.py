@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
+from uuid import UUID
 
 import pytest
 from httpx import Response
@@ -11,16 +13,18 @@ from msgspec import structs
 from api.app import OPERATIONS
 from api.operations import Operation
 from api.rights import OF_ONESELF, printed, rule_of
-from domain.permissions import OWNED, RIGHTS, Role
+from domain.permissions import ATTACHED, OWNED, RIGHTS, Role
 from tests.api.kinds import KINDS, body_of
 from tests.api.staff import RELATIONS, Staff, staff
 from tests.api.stand import API, NOBODY, Person, problem
+from tests.api.uploads import attached
 from tests.architecture.sources import ROOT
 
 PAGE = ROOT / "docs" / "rights.md"
 OF_ONE_RECORD = [each for each in OPERATIONS if "{id:uuid}" in each.path]
 OTHERS = [each for each in OPERATIONS if "{id:uuid}" not in each.path]
 OF_KIND = {each.path: each for each in KINDS}
+ENTITY = {**{each.path: each.entity for each in KINDS}, "files": "file"}
 REACHED = {
     "all": set(RELATIONS),
     "team": {"own", "team", "nobody's"},
@@ -78,10 +82,21 @@ def asked(people: Staff, person: Person, operation: Operation, record: str = "")
     """The operation as its example has it; an empty body where that is all."""
     path = operation.path.replace("{id:uuid}", record)
     params = {"q": "Analytical"} if operation.name == "search" else {}
+    if operation.opens is not None:
+        where = {"entity": "account", "record": people.makes(OF_KIND["accounts"], person.id if person.token else None)}
+        form: Any = {"params": where, "files": {"file": ("a.txt", b"a")}}
+        return person.ask("POST", path, **form) if person.token else person.client.post(API + path, **form)
     if not person.token:
         body = {} if operation.example is None else {"json": operation.example}
         return person.client.request(operation.method, API + path, params=params, **body)
     return person.ask(operation.method, path, operation.example, params=params, headers=people.up_to_date)
+
+
+def made(people: Staff, operation: Operation, owner: UUID | None) -> str:
+    """A record of the operation's kind with that owner; a file hangs on one."""
+    if operation.tag == "files":
+        return attached(people.company.admin, people.makes(OF_KIND["accounts"], owner))
+    return people.makes(OF_KIND[operation.tag], owner)
 
 
 def actors(people: Staff) -> Iterator[tuple[str, Role, Person]]:
@@ -92,21 +107,21 @@ def actors(people: Staff) -> Iterator[tuple[str, Role, Person]]:
 def test_each_role_reaches_the_records_that_the_table_says(people):
     tried: Counter[int] = Counter()
     for operation in OF_ONE_RECORD:
-        kind = OF_KIND.get(operation.tag)
-        if kind is None or kind.entity not in OWNED:
+        entity = ENTITY.get(operation.tag)
+        if entity not in (*OWNED, *ATTACHED):
             continue
         assert operation.permission is not None
         for name, role, person in actors(people):
             for relation in RELATIONS:
                 owner = people.owner(relation, person) if person.token else people.below.id
-                answer = asked(people, person, operation, people.makes(kind, owner))
+                answer = asked(people, person, operation, made(people, operation, owner))
                 case = (operation.name, name, relation, answer.status_code, answer.text)
                 tried[answer.status_code] += 1
                 if not person.token:
                     problem(answer, 401, "not_authenticated")
                 elif TABLE[operation.permission][role] == "–":
                     problem(answer, 403, "forbidden")
-                elif relation not in reached(f"{kind.entity}:read", role, name):
+                elif relation not in reached(f"{entity}:read", role, name):
                     told = problem(answer, 404, "not_found")
                     assert told["detail"] == asked(people, person, operation, str(NOBODY)).json()["detail"], case
                 elif relation not in reached(operation.permission, role, name):
@@ -138,7 +153,8 @@ def test_each_role_asks_for_no_more_than_the_table_says(people):
     for operation in OTHERS:
         for name, role, person in actors(people):
             fresh = people.company.token_of(person.id) if person.token else ""  # some of these end the session
-            body = body_of(OF_KIND[operation.tag]) if operation.creates else operation.example
+            creates = operation.creates and operation.opens is None
+            body = body_of(OF_KIND[operation.tag]) if creates else operation.example
             answer = asked(people, replace(person, token=fresh), structs.replace(operation, example=body))
             case = (operation.name, name, answer.status_code, answer.text)
             if operation.public:
@@ -169,4 +185,4 @@ def test_sessions_and_keys_are_their_users_alone(people):
 
 
 def test_every_route_with_a_record_is_tried_with_some():
-    assert {each.tag for each in OF_ONE_RECORD if each.permission is not None} == set(OF_KIND)
+    assert {each.tag for each in OF_ONE_RECORD if each.permission is not None} == set(ENTITY)

@@ -4,84 +4,26 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
 
 import httpx
 import psutil
 import pytest
 
 from domain.permissions import Role
-from infrastructure.embedded.child import free_port
 from infrastructure.settings import Settings
+from tests.api.served import Served, serving
 from tests.api.stand import API, PASSWORD, Company
-from tests.commandline.conftest import without_settings
-from tests.fixtures import WIDE_LIMITS
-
-
-@dataclass
-class Served:
-    """A running server."""
-
-    process: subprocess.Popen[bytes]
-    url: str
-    log: Path
-
-    def workers(self) -> list[psutil.Process]:
-        """Its processes that answer requests."""
-        found = []
-        for child in psutil.Process(self.process.pid).children():
-            with suppress(psutil.ZombieProcess, psutil.NoSuchProcess):
-                if "spawn_main" in " ".join(child.cmdline()):
-                    found.append(child)
-        return found
 
 
 @pytest.fixture(scope="module")
 def served(api_settings: Settings, application, tmp_path_factory) -> Iterator[Served]:
     """A server with two processes, over the same stores as the tests' own API."""
-    port, place = free_port(), tmp_path_factory.mktemp("served")
-    secrets = api_settings.model_dump(include={name for name in Settings.model_fields if "url" in name})
-    told = {name.upper(): value.get_secret_value() for name, value in secrets.items() if value is not None}
-    variables = {
-        **without_settings(os.environ),
-        **told,
-        "JWT_SECRET": api_settings.jwt_secret.get_secret_value(),
-        "MASTER_KEY": api_settings.master_key.get_secret_value(),
-        "REDIS_PREFIX": api_settings.redis_prefix,
-        "PORT": str(port),
-        "API_PROCESSES": "2",
-        **{name.upper(): limit for name, limit in WIDE_LIMITS.items()},
-        "ENVIRONMENT": "test",
-        "REQUEST_HEADER_SECONDS": "1",
-    }
-    log = place / "log"
-    with log.open("wb") as output:
-        command = [sys.executable, "-m", "api.commandline", "serve"]
-        process = subprocess.Popen(command, env=variables, stdout=output, stderr=output, cwd=place)
-    try:
-        served = Served(process, f"http://127.0.0.1:{port}", log)
-        _wait_for(served)
+    place = tmp_path_factory.mktemp("served")
+    with serving(api_settings, place, API_PROCESSES="2", REQUEST_HEADER_SECONDS="1") as served:
         yield served
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _wait_for(served: Served) -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and served.process.poll() is None:
-        try:
-            if httpx.get(f"{served.url}/ready").status_code == 200 and len(served.workers()) == 2:
-                return
-        except httpx.TransportError:
-            time.sleep(0.1)
-    pytest.fail(served.log.read_text())
 
 
 def test_what_one_process_wrote_another_reads_at_once(served, acme: Company):

@@ -53,8 +53,8 @@ def test_a_team_is_read_once_and_for_managers_alone():
 
 def test_what_one_sees_of_the_past_follows_what_one_may_read():
     assert sights(Role.ADMIN).kinds is None
-    assert sights(Role.REP).kinds == {"account", "contact", "deal", "product", "pipeline"}
-    assert sights(Role.REP, but=frozenset({"deal:read"})).kinds == {"account", "contact", "product", "pipeline"}
+    assert sights(Role.REP).kinds == {"account", "contact", "deal", "product", "pipeline", "file"}
+    assert sights(Role.REP, but=frozenset({"deal:read"})).kinds == {"account", "contact", "product", "pipeline", "file"}
 
 
 @pytest.fixture

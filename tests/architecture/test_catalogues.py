@@ -7,6 +7,8 @@ import api.app
 import application.catalogue
 import projections.catalogue
 from domain import permissions
+from domain.files.events import Host
+from projections import ownership
 from tests.architecture.sources import ROOT
 from tests.domain.specification import commands_of
 
@@ -51,7 +53,18 @@ def test_records_with_an_owner_are_seen_by_it_everywhere():
     assert with_owner == set(permissions.OWNED)
     assert with_owner == {name for name, each in entities.items() if each.owner is not None}
     assert with_owner == {each.entity for each in projections.catalogue.DIRECTORIES if each.owner is not None}
-    assert set(entities) - with_owner == {*permissions.SHARED, "user", "tenant"}
+    assert set(entities) - with_owner == {*permissions.SHARED, *permissions.ATTACHED, "user", "tenant"}
+
+
+def test_what_hangs_on_others_hangs_on_records_that_can_be_named_and_found():
+    entities = application.catalogue.ENTITIES
+
+    assert {name for name, each in entities.items() if each.host is not None} == set(permissions.ATTACHED)
+    assert {name for name in Host if entities[name].facts is not None} == set(Host)
+    assert set(Host) == set(ownership.DIRECTORIES)
+    assert {each.entity: each.name for each in projections.catalogue.DIRECTORIES if each.entity in set(Host)} == (
+        ownership.DIRECTORIES
+    )
 
 
 def test_a_permission_narrower_than_all_is_about_records_with_an_owner():
@@ -61,8 +74,11 @@ def test_a_permission_narrower_than_all_is_about_records_with_an_owner():
         if any(scope is not permissions.Scope.ALL for scope in held.values())
     }
 
-    assert {each.partition(":")[0] for each in narrowed} == {*permissions.OWNED, "analytics", "audit"}
-    for record in (*permissions.OWNED, "analytics", "audit"):
+    assert {each.partition(":")[0] for each in narrowed} == {
+        *(*permissions.OWNED, *permissions.ATTACHED),
+        *("analytics", "audit"),
+    }
+    for record in (*permissions.OWNED, *permissions.ATTACHED, "analytics", "audit"):
         assert permissions.RIGHTS[f"{record}:read"] == permissions.READS
 
 

@@ -12,10 +12,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 from dotenv import dotenv_values
 
+from api.commandline.seeding import PASSWORD
 from tests.commandline.conftest import done, refused, without_settings
 
 READY = "ClientForge is running"
@@ -205,6 +207,20 @@ def test_stopping_during_the_start_leaves_nothing_behind(place, ups, seconds):
     assert "Stopped." in up.printed
 
     ups.append(Up(place).ready())
+
+
+def test_files_are_kept_in_its_directory(place, ups):
+    ups.append(Up(place, "--port", "0").ready())
+    settings = dotenv_values(place / "clientforge.env")
+    with httpx.Client(base_url=f"http://127.0.0.1:{settings['PORT']}/api/v1") as client:
+        told = {"email": "admin@clientforge.local", "password": PASSWORD}
+        token = client.post("/auth/login", json=told).raise_for_status().json()["access_token"]
+        client.headers["Authorization"] = f"Bearer {token}"
+        account = client.post("/accounts", json={"name": "Acme"}).raise_for_status().json()["id"]
+        where = {"entity": "account", "record": account}
+        file = client.post("/files", params=where, files={"file": ("a.txt", b"abc")}).raise_for_status().json()["id"]
+    assert [path.read_bytes() for path in (place / "files").rglob(file)] == [b"abc"]
+    assert not (place.parent / "files").exists()
 
 
 def test_sample_data_is_imported_once(place, ups):

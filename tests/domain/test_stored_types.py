@@ -101,6 +101,8 @@ def test_personal_data_is_in_the_events_that_say_who_somebody_is():
     assert {each.TYPE for each in EVENTS if MAPPER.is_personal(each.TYPE)} == {
         "contact.created.v1",
         "contact.edited.v1",
+        "file.attached.v1",
+        "file.edited.v1",
         "user.created.v1",
         "user.edited.v1",
     }

@@ -14,6 +14,7 @@ from uuid_utils.compat import uuid7
 from domain.accounts.events import AccountCreated
 from domain.contacts.events import ContactCreated, ContactPersonal, PhoneNumber
 from domain.deals.events import DealOpened, DealWon
+from domain.files.events import FileAttached, FilePersonal, Host
 from domain.identity.events import UserCreated, UserPersonal
 from domain.kernel import NotFound
 from domain.permissions import Role
@@ -47,7 +48,7 @@ class Told:
 def furnished(database, store, mark: str) -> Furnished:
     """A tenant with a record of each kind, all of which tell its mark."""
     tenancy, stages = Tenancy(database, store), Stages()
-    owner, account, deal, contact = uuid7(), uuid7(), uuid7(), uuid7()
+    owner, account, deal, contact, file = uuid7(), uuid7(), uuid7(), uuid7(), uuid7()
     tenancy.happens("pipeline", stages.pipeline, stages.created(f"Sales {mark}", default=True))
     person = UserPersonal(first_name=mark, last_name="User", email=f"{mark}@example.com")
     tenancy.happens("user", owner, UserCreated(personal=person, role=Role.REP, office=f"Office {mark}"))
@@ -60,9 +61,14 @@ def furnished(database, store, mark: str) -> Furnished:
     )
     won = DealWon(previous=stages.new, stage=stages.won, amount=Decimal(1054), currency="USD")
     tenancy.happens("deal", deal, opened, won)
+    name = FilePersonal(name=f"{mark}.txt")
+    attached = FileAttached(
+        personal=name, entity=Host.CONTACT, record=contact, media_type="text/plain", size=1, sha256="0" * 64
+    )
+    tenancy.happens("file", file, attached)
     tenancy.project()
     records = {"account": account, "contact": contact, "deal": deal, "user": owner, "pipeline": stages.pipeline}
-    return Furnished(tenancy, records)
+    return Furnished(tenancy, {**records, "file": file})
 
 
 @pytest.fixture

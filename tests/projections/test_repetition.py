@@ -22,6 +22,7 @@ from domain.deals.events import (
     DealStageChanged,
     DealWon,
 )
+from domain.files.events import FileArchived, FileAttached, FileEdited, FilePersonal, FileRestored, Host
 from domain.identity.events import UserCreated, UserEdited, UserPersonal
 from domain.permissions import Role
 from domain.pipelines.events import PipelineEdited
@@ -54,11 +55,23 @@ def _person(kind: Any, dice: random.Random | None = None) -> Any:
     return kind(first_name="Ada", last_name=str(dice.random()) if dice else "Lovelace")
 
 
+def _file(contact: UUID) -> FileAttached:
+    return FileAttached(
+        personal=FilePersonal(name="a.txt"),
+        entity=Host.CONTACT,
+        record=contact,
+        media_type="text/plain",
+        size=1,
+        sha256="0" * 64,
+    )
+
+
 _CREATIONS: dict[str, Any] = {
     "account": lambda ids: AccountCreated(name="Acme"),
     "contact": lambda ids: ContactCreated(personal=_person(ContactPersonal)),
     "product": lambda ids: ProductCreated(name="GTX"),
     "user": lambda ids: UserCreated(personal=_person(UserPersonal), role=Role.REP),
+    "file": lambda ids: _file(ids["contact"][0]),
     "deal": lambda ids: DealOpened(
         name="Deal", pipeline=STAGES.pipeline, stage=STAGES.new, probability=10, currency="USD"
     ),
@@ -71,6 +84,11 @@ _CHANGES: dict[str, list[Any]] = {
     ],
     "product": [lambda ids, dice: ProductEdited(prices={"USD": Decimal(dice.randrange(9))})],
     "user": [lambda ids, dice: UserEdited(personal=_person(UserPersonal, dice), office=dice.choice(["West", None]))],
+    "file": [
+        lambda ids, dice: FileEdited(personal=FilePersonal(name=f"{dice.random()}.txt")),
+        lambda ids, dice: FileArchived(),
+        lambda ids, dice: FileRestored(),
+    ],
     "deal": [
         lambda ids, dice: DealEdited(amount=Decimal(dice.randrange(3)), account=dice.choice(ids["account"])),
         lambda ids, dice: DealEdited(contacts=(DealContact(contact=dice.choice(ids["contact"])),), name="Other"),
