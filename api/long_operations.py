@@ -31,8 +31,8 @@ class LongOperations:
         with self._lock:
             if self._running[tenant] >= self._most:
                 raise TooManyAtOnce(
-                    f"A tenant has at most {self._most} searches and reports running at the same time. "
-                    "Try again in a second.",
+                    f"A tenant has at most {self._most} searches, reports and histories running at the "
+                    "same time. Try again in a second.",
                     most=self._most,
                     retry_after=1,
                 )

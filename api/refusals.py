@@ -79,7 +79,7 @@ class TooManyRequests(Refused):
 
 
 class TooManyAtOnce(Refused):
-    """The tenant has too many searches and reports running at the moment."""
+    """The tenant has too many searches, reports and histories running at the moment."""
 
     code = "too_many_at_once"
 
