@@ -152,7 +152,9 @@ class Recovery:
     ) -> None:
         """Gives a user the password that they chose, ends their sessions and a lock, and notes that they get mail.
 
-        Their API keys end unless told to keep them. Raises LinkNotValid or WeakPassword; a weak password leaves the link as it is.
+        Their API keys end unless told to keep them.
+
+        Raises LinkNotValid or WeakPassword; a weak password leaves the link as it is.
         """
         holder = self.holder(kind, text)
         token = holder.token

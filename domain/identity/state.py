@@ -22,8 +22,8 @@ from domain.permissions import Role
 class User(Struct, frozen=True, kw_only=True):
     """Who works for the tenant. `manager` is another user; a user who isn't `active` is what others call archived.
 
-    `verified` says that they have shown to receive what is mailed to their address. `keeps_api_keys` is of one who isn't
-    active: their API keys count again when they are back.
+    `verified` says that they have shown to receive what is mailed to their address. `keeps_api_keys` is of
+    one who isn't active: their API keys count again when they are back.
     """
 
     personal: UserPersonal | Sealed | Erased
