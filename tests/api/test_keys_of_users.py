@@ -3,7 +3,11 @@
 from uuid import UUID
 
 import pytest
+from uuid_utils.compat import uuid7
 
+from application.ports import Append, Idempotency, PrincipalChange, StreamChange
+from application.recording import Metadata
+from domain.identity.events import UserDeactivated
 from domain.permissions import Role
 from domain.security.events import ApiKeysRevoked, PasswordReset, PasswordSet, SessionsEnded
 from infrastructure.api_keys import ApiKeys
@@ -104,6 +108,25 @@ def test_a_repeated_request_ends_no_newer_keys(startup):
         _, key = key_of(person)
         assert ask(startup, key, "GET", "/accounts").status_code == 200
     assert len(startup.admin.get("/api-keys", user=str(person.id)).json()["items"]) == 2
+
+
+def test_an_append_that_was_there_already_ends_no_newer_keys(startup):
+    """Of two that are sent at once, the second finds the answer of the first in the append itself."""
+    person, store = startup.hires(Role.REP), startup.application.store
+    leaving = Append(
+        metadata=Metadata(actor=f"user-{startup.admin.id}", correlation=uuid7()),
+        changes=(StreamChange(stream=f"user-{person.id}", expected=1, events=(UserDeactivated(),)),),
+        principals=(
+            PrincipalChange(user=person.id, role="rep", manager=None, office=None, active=False, ends_keys=True),
+        ),
+        idempotency=Idempotency(key="leaves", request=b"leaves"),
+    )
+    assert not store.append(startup.profile.id, leaving).replayed
+    startup.admin.post(f"/users/{person.id}/activate")
+    person.token = startup.token_of(person.id)
+    _, key = key_of(person)
+    assert store.append(startup.profile.id, leaving).replayed
+    assert ask(startup, key, "GET", "/accounts").status_code == 200
 
 
 @pytest.mark.parametrize("kept", [False, True])
