@@ -35,8 +35,8 @@ class Admission:
     async def by_sender(self) -> tuple[Claims | None, int]:
         """What the token says, and the position of the log that the sender's reads must have passed.
 
-        Raises TooManyRequests, NotAuthenticated, InvalidToken or CsrfTokenMissing. Whoever has no good token counts by
-        their address alone.
+        Raises TooManyRequests, NotAuthenticated, InvalidToken, ExpiredToken, RevokedToken or CsrfTokenMissing. Whoever
+        has no good token counts by their address alone, without a plan.
         """
         claims, bad_token = self._read_token()
         position = await self._in_thread(partial(self._counted, claims))
@@ -67,10 +67,19 @@ class Admission:
             return None, bad_token
 
     def _counted(self, claims: Claims | None) -> int:
-        self._take(partitions(claims, self.address), self._plan(claims))
-        if claims is None or not self._operation.waits:
+        by_address = Partition(kind="address", id=network_of(self.address))
+        if claims is None:
+            self._take((by_address,), None)
             return 0
-        return self._services.freshness.required(claims.tenant, claims.user)
+        if self._services.api_keys.is_proven(claims):
+            self._take((_bearer(claims), by_address), self._plan(claims))
+        else:
+            # What a key says is true once its hash agrees: before, nobody but its address pays for it. That comes once
+            # for each key in a process, and each time for those that are none.
+            self._take((by_address,), None)
+            self._services.api_keys.prove(claims)
+            self._take((_bearer(claims),), self._plan(claims))
+        return self._services.freshness.required(claims.tenant, claims.user) if self._operation.waits else 0
 
     def _counted_as(self, received: Received) -> None:
         if self._operation.counted_as is not None:
@@ -100,14 +109,11 @@ class Admission:
         return await asyncio.get_running_loop().run_in_executor(self._services.admission_threads, work)
 
 
-def partitions(claims: Claims | None, address: str | None) -> Sequence[Partition]:
-    """As whose a request counts: its user's, and its address's. An API key counts as itself instead of its user."""
-    by_address = Partition(kind="address", id=network_of(address))
-    if claims is None:
-        return (by_address,)
+def _bearer(claims: Claims) -> Partition:
+    """As whose a request counts beside its address: its user's. An API key counts as itself instead."""
     if claims.key_hash is not None:
-        return (Partition(kind="key", id=f"{claims.tenant}:{claims.session}"), by_address)
-    return (Partition(kind="user", id=f"{claims.tenant}:{claims.user}"), by_address)
+        return Partition(kind="key", id=f"{claims.tenant}:{claims.session}")
+    return Partition(kind="user", id=f"{claims.tenant}:{claims.user}")
 
 
 _WHOSE = {

@@ -22,6 +22,7 @@ from api import (
     documentation,
     files,
     health,
+    keys_of_users,
     link_pages,
     pipelines,
     products,
@@ -51,6 +52,7 @@ from infrastructure.credentials import Credentials
 from infrastructure.enrolments import Enrolments
 from infrastructure.file_bytes import FilesDirectory
 from infrastructure.gauges import ProjectionGauges, QueueGauges, StoreGauges
+from infrastructure.keys_of_users import KeysOfUsers
 from infrastructure.lockouts import Lockouts
 from infrastructure.monitor import Monitor
 from infrastructure.passwords import Passwords
@@ -75,7 +77,7 @@ from projections.ports import NotPublished, StoreAway, TookTooLong
 PREFIX = "/api/v1"
 
 CONTROLLERS = (
-    *(auth, browsing, second_factor, recovery, signing_up, api_keys, tenant),
+    *(auth, browsing, second_factor, recovery, signing_up, api_keys, keys_of_users, tenant),
     *(accounts, contacts, products, pipelines, deals, users, files),
     *(analytics, search, audit),
 )
@@ -178,6 +180,7 @@ def _services(application: Application) -> Services:
         security=security,
         access_tokens=access_tokens,
         api_keys=ApiKeys(database),
+        keys_of_users=KeysOfUsers(database, security),
         csrf=Signer(settings.jwt_secret.get_secret_value(), "csrf"),
         cursors=Signer(settings.jwt_secret.get_secret_value(), "cursors"),
         freshness=Freshness(database, application.search, application.positions),

@@ -19,7 +19,7 @@ T = TypeVar("T")
 class LongOperations:
     """The long operations of each tenant, at most so many at a time. `called` says what they are, in the plural."""
 
-    def __init__(self, most: int, called: str = "searches and reports") -> None:
+    def __init__(self, most: int, called: str = "searches, reports and histories") -> None:
         self._most = most
         self._called = called
         self._running: Counter[UUID] = Counter()

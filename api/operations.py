@@ -54,7 +54,8 @@ class Operation(Struct, frozen=True, kw_only=True):
     """One thing that can be asked for. `run` answers it, and may block: it runs in a thread.
 
     `path` is below the prefix; `{id:uuid}` in it is the record. `waits` names the projections that must have passed
-    the reader's own last write. `by_person` is for people who are logged in: no API key can do it.
+    the reader's own last write. `by_person` is for people who are logged in: no API key can do it. `by_key` says how
+    far a key can do it, where that is less far than its user can.
     `body` None means that none is read; `answer` None that there is none. `limit` is the
     rate limit that requests count against, `counted_as` finds in a request who else it counts for. `long` means that a
     tenant can have only some of these running at a time. `opens` is for uploads: it makes room for a file, in a thread
@@ -75,6 +76,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     permission: str | None = None
     public: bool = False
     by_person: bool = False
+    by_key: str = ""
     hashes: bool = False
     limit: RateClass = "general"
     counted_as: "Callable[[Services, Received], Sequence[Partition]] | None" = None

@@ -123,16 +123,20 @@ class Records(Struct, frozen=True, kw_only=True):
         )
 
     def _history(self) -> Operation:
-        def run(call: Call[None, Any]) -> Page[Version]:
-            return history(call.services.store, call.viewer, self.entity, call.received.record)
+        def run(call: Call[None, Any]) -> Reply:
+            asked = page_request(call)
+            page = history(call.services.store, call.viewer, self.entity, call.received.record, asked)
+            return next_page(call, page)
 
         return self._reading(
             "/history",
             f"history-of-{self.entity}",
-            f"Each version of this {self.entity}: who made it, when, and which fields became what.",
+            f"The versions of this {self.entity}, oldest first: who made each, when, and which fields became what.",
             run=run,
             answer=Page[Version],
-            refuses=(NotFound,),
+            query=WhichPage,
+            long=True,
+            refuses=(NotFound, InvalidCursor, InvalidSort),
             action=self.past,
         )
 

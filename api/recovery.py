@@ -29,10 +29,14 @@ class Link(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class ChosenPassword(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The token of a mailed link, to be used up, and the password that its user chose."""
+    """The token of a mailed link, to be used up, and the password that its user chose.
+
+    Their API keys end unless told to keep them.
+    """
 
     token: Token
     password: str
+    keep_api_keys: bool = False
 
 
 class GoodLink(Struct, frozen=True, kw_only=True):
@@ -64,12 +68,17 @@ def validate_reset_token(call: Call[Link, Any]) -> GoodLink:
 
 def reset_password(call: Call[ChosenPassword, Any]) -> None:
     """Sets a password. Raises LinkNotValid or WeakPassword."""
-    call.services.recovery.set_password(Kind.RESET, call.body.token, call.body.password, call.client)
+    _set_password(call, Kind.RESET)
 
 
 def accept_invitation(call: Call[ChosenPassword, Any]) -> None:
     """Sets the first password. Raises LinkNotValid or WeakPassword."""
-    call.services.recovery.set_password(Kind.INVITATION, call.body.token, call.body.password, call.client)
+    _set_password(call, Kind.INVITATION)
+
+
+def _set_password(call: Call[ChosenPassword, Any], kind: Kind) -> None:
+    body = call.body
+    call.services.recovery.set_password(kind, body.token, body.password, call.client, keep_api_keys=body.keep_api_keys)
 
 
 def verify_email(call: Call[Link, Any]) -> None:

@@ -79,7 +79,7 @@ class TooManyRequests(Refused):
 
 
 class TooManyAtOnce(Refused):
-    """The tenant has too many searches, reports or uploads running at the moment."""
+    """The tenant has too many searches, reports, histories or uploads running at the moment."""
 
     code = "too_many_at_once"
 

@@ -15,14 +15,14 @@ OF_ONESELF: Mapping[str, str] = {
     "end-session": "their own sessions",
     "change-password": "their own password",
     "myself": "themselves",
-    "show-second-factor": "their own, and not by a key",
-    "begin-second-factor": "their own, and not by a key",
-    "confirm-second-factor": "their own, and not by a key",
-    "turn-second-factor-off": "their own, and not by a key",
-    "make-api-key": "their own keys, and not by a key",
-    "list-api-keys": "their own keys, and not by a key",
-    "edit-api-key": "their own keys, and not by a key",
-    "end-api-key": "their own keys, and not by a key",
+    "show-second-factor": "their own",
+    "begin-second-factor": "their own",
+    "confirm-second-factor": "their own",
+    "turn-second-factor-off": "their own",
+    "make-api-key": "their own keys",
+    "list-api-keys": "their own keys",
+    "edit-api-key": "their own keys",
+    "end-api-key": "their own keys",
     "search": "of each kind what `account:read`, `contact:read` and `deal:read` let them see",
 }
 """Operations that need no permission, because they reach no further than this."""
@@ -47,6 +47,13 @@ def rule_of(operation: Operation) -> str:
     return f"any user: {OF_ONESELF[operation.name]}"
 
 
+def key_rule_of(operation: Operation) -> str:
+    """Whether an API key with the scope may ask for an operation, too."""
+    if operation.public:
+        return "–"
+    return "no" if operation.by_person else operation.by_key or "yes"
+
+
 def permissions_table() -> str:
     """Permission × role, each cell a scope."""
     rows = ((f"`{permission}`", *(_WORDS[held.get(role)] for role in Role)) for permission, held in RIGHTS.items())
@@ -55,8 +62,10 @@ def permissions_table() -> str:
 
 def routes_table(operations: Iterable[Operation]) -> str:
     """What each route needs. Raises KeyError."""
-    rows = ((each.method, f"`{each.path.replace(':uuid', '')}`", rule_of(each)) for each in operations)
-    return _table(("", "route", "needs"), rows)
+    rows = (
+        (each.method, f"`{each.path.replace(':uuid', '')}`", rule_of(each), key_rule_of(each)) for each in operations
+    )
+    return _table(("", "route", "needs", "by a key"), rows)
 
 
 def printed(document: str, operations: Sequence[Operation]) -> str:

@@ -14,6 +14,7 @@ from application.tenancy import Tenancy, TenantProfile
 from infrastructure.api_keys import ApiKeys
 from infrastructure.credentials import Credentials
 from infrastructure.enrolments import Enrolments
+from infrastructure.keys_of_users import KeysOfUsers
 from infrastructure.postgres import Database
 from infrastructure.rate_limits import RateLimits
 from infrastructure.recovery import Recovery
@@ -51,6 +52,7 @@ class Services:
     security: SecurityLog
     access_tokens: AccessTokens
     api_keys: ApiKeys
+    keys_of_users: KeysOfUsers
     csrf: Signer
     """Signs what a browser's session sends along with whatever changes something."""
     cursors: Signer

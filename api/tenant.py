@@ -85,6 +85,7 @@ OPERATIONS: list[Operation] = [
         body=EditOwnTenant,
         answer=OwnTenant,
         permission=EditOwnTenant.PERMISSION,
+        by_person=True,
         commands=True,
         refuses=(NotFound, VersionMismatch, Invalid, TooManyConflicts),
         example={"time_zone": "Europe/Paris"},

@@ -112,7 +112,14 @@ def _user_facts(user: User) -> UserFacts:
 
 
 def _principal(id_: UUID, user: User) -> PrincipalChange:
-    return PrincipalChange(user=id_, role=user.role, manager=user.manager, office=user.office, active=user.active)
+    return PrincipalChange(
+        user=id_,
+        role=user.role,
+        manager=user.manager,
+        office=user.office,
+        active=user.active,
+        ends_keys=not user.active and not user.keeps_api_keys,
+    )
 
 
 def _pipeline_facts(pipeline: Pipeline) -> PipelineFacts:

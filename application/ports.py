@@ -48,7 +48,7 @@ class Idempotency(Struct, frozen=True, kw_only=True):
 class PrincipalChange(Struct, frozen=True, kw_only=True):
     """What authorisation reads of a user, updated in the append's own transaction.
 
-    A change of role or activity ends the tokens issued before it.
+    A change of role or activity ends the tokens issued before it; with `ends_keys`, the user's API keys are gone.
     """
 
     user: UUID
@@ -56,6 +56,7 @@ class PrincipalChange(Struct, frozen=True, kw_only=True):
     manager: UUID | None
     office: str | None
     active: bool
+    ends_keys: bool = False
 
 
 class Append(Struct, frozen=True, kw_only=True):

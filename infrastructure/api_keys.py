@@ -13,10 +13,10 @@ from msgspec import Struct
 from psycopg.types.json import Jsonb
 from uuid_utils.compat import uuid7
 
-from domain.kernel import Invalid, NotFound
+from domain.kernel import Invalid, NotFound, Refused
 from domain.permissions import Role
 from infrastructure.key_limits import KeyRateLimits
-from infrastructure.postgres import Database
+from infrastructure.postgres import Database, Transaction
 from infrastructure.sessions import Principal
 from infrastructure.tokens import Claims, ExpiredToken, InvalidToken, RevokedToken
 
@@ -28,6 +28,8 @@ _SECRET_BYTES = 32
 _SHOWN_OF_ID = 20
 """Letters that the id alone decides: fifteen of its bytes."""
 _USE_IS_TOLD_AGAIN_AFTER = timedelta(hours=1)
+_KEPT = 10_000
+"""Keys that a process knows to be proven; beyond, it forgets them and looks anew."""
 
 
 class ApiKey(Struct, frozen=True, kw_only=True):
@@ -90,6 +92,7 @@ class ApiKeys:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._proven: set[Claims] = set()
 
     def make(
         self,
@@ -99,7 +102,10 @@ class ApiKeys:
         expires_at: datetime | None,
         rate_limits: KeyRateLimits,
     ) -> tuple[ApiKey, str]:
-        """A new key, and its text, which is not kept. Raises Invalid for scopes that the owner doesn't have."""
+        """A new key, and its text, which is not kept.
+
+        Raises Invalid for scopes that the owner doesn't have, RevokedToken when their session is over.
+        """
         if scopes is not None and (missing := sorted(set(scopes) - owner.permissions)):
             raise Invalid(f"You may not do {missing[0]} yourself.", field="/scopes")
         if expires_at is not None and expires_at <= datetime.now(UTC):
@@ -107,10 +113,9 @@ class ApiKeys:
         limits = rate_limits.over({})
         token = KeyToken.new(owner.tenant, owner.user)
         with self._database.transaction(owner.tenant) as transaction:
-            transaction.execute(
-                "SELECT 1 FROM principals WHERE tenant_id = %(tenant)s AND user_id = %(user)s FOR UPDATE",
-                {"user": owner.user},
-            )
+            # Whatever ends all keys of a user holds these rights, too: no key is made behind it.
+            if not transaction.execute(_STILL, {"user": owner.user, "session": owner.session}):
+                raise RevokedToken("This session has ended, or its bearer's rights have changed: log in again.")
             made = transaction.execute(
                 "INSERT INTO api_keys (tenant_id, key_id, user_id, name, hash, scopes, made_at, expires_at,"
                 " rate_limits)"
@@ -131,31 +136,52 @@ class ApiKeys:
             )
         if not made:
             raise Invalid(f"A user has at most {MOST_KEYS} keys: end one that is not used any more.", field="/name")
-        return _key(made[0]), token.text
+        return api_key(made[0]), token.text
 
     def principal(self, claims: Claims) -> tuple[Principal, bool]:
         """The rights of a key's bearer, and whether its use is worth telling: for the first time in an hour.
 
         Raises InvalidToken, ExpiredToken or RevokedToken.
         """
-        rows = self._database.read(claims.tenant, _BEARER, {"id": claims.session, "user": claims.user})
-        if not rows or not secrets.compare_digest(rows[0]["hash"], claims.key_hash or b""):
-            raise InvalidToken("This is not a valid API key.")
-        if rows[0]["expired"]:
-            raise ExpiredToken("This API key has expired: make another one.")
-        if not rows[0]["active"]:
-            raise RevokedToken("The user of this API key is deactivated.")
-        scopes = rows[0]["scopes"]
+        row = self._row(claims)
+        scopes = row["scopes"]
         bearer = Principal(
             tenant=claims.tenant,
             user=claims.user,
             session=claims.session,
-            role=Role(rows[0]["role"]),
+            role=Role(row["role"]),
             scopes=None if scopes is None else frozenset(scopes),
             by_key=True,
-            rate_limits=rows[0]["rate_limits"],
+            rate_limits=row["rate_limits"],
         )
-        return bearer, self._used(claims, rows[0]["idle"])
+        return bearer, self._used(claims, row["idle"])
+
+    def is_proven(self, claims: Claims) -> bool:
+        """Whether claims are known to be true: an access token's by its signature, a key's since this process saw it
+        hold. That it holds still, `principal` alone says."""
+        return claims.key_hash is None or claims in self._proven
+
+    def prove(self, claims: Claims) -> None:
+        """Has a key proven from now on. Raises InvalidToken, ExpiredToken or RevokedToken."""
+        self._row(claims)
+        if len(self._proven) >= _KEPT:
+            self._proven.clear()
+        self._proven.add(claims)
+
+    def _row(self, claims: Claims) -> Mapping[str, Any]:
+        """What is stored of a key. Raises InvalidToken, ExpiredToken or RevokedToken; it isn't proven any more then."""
+        rows = self._database.read(claims.tenant, _BEARER, {"id": claims.session, "user": claims.user})
+        try:
+            if not rows or not secrets.compare_digest(rows[0]["hash"], claims.key_hash or b""):
+                raise InvalidToken("This is not a valid API key.")
+            if rows[0]["expired"]:
+                raise ExpiredToken("This API key has expired: make another one.")
+            if not rows[0]["active"]:
+                raise RevokedToken("The user of this API key is deactivated.")
+        except Refused:
+            self._proven.discard(claims)
+            raise
+        return rows[0]
 
     def list(self, owner: Principal) -> Sequence[ApiKey]:
         """The owner's keys, the latest first."""
@@ -165,7 +191,7 @@ class ApiKeys:
             " ORDER BY made_at DESC, key_id LIMIT %(most)s",
             {"user": owner.user, "most": MOST_KEYS},
         )
-        return [_key(row) for row in rows]
+        return [api_key(row) for row in rows]
 
     def limit(self, owner: Principal, id: UUID, changed: KeyRateLimits) -> ApiKey:
         """Changes the limits of one of the owner's keys, from its next request on. Raises NotFound or Invalid."""
@@ -182,7 +208,7 @@ class ApiKeys:
                 "UPDATE api_keys SET rate_limits = %(limits)s WHERE tenant_id = %(tenant)s AND key_id = %(id)s",
                 {"id": id, "limits": Jsonb(limits)},
             )
-        return _key({**found[0], "rate_limits": limits})
+        return api_key({**found[0], "rate_limits": limits})
 
     def end(self, owner: Principal, id: UUID) -> None:
         """Ends one of the owner's keys at once. Raises NotFound."""
@@ -208,6 +234,24 @@ class ApiKeys:
         return bool(noted) and (idle is None or idle > _USE_IS_TOLD_AGAIN_AFTER)
 
 
+def revoked(transaction: Transaction, user: UUID, keys: Collection[UUID] | None = None) -> Sequence[UUID]:
+    """Ends a user's keys, all or those that are named; which ones there were. The caller holds the user's rights."""
+    ended = transaction.execute(
+        "DELETE FROM api_keys WHERE tenant_id = %(tenant)s AND user_id = %(user)s"
+        " AND (%(keys)s::uuid[] IS NULL OR key_id = ANY(%(keys)s)) RETURNING key_id",
+        {"user": user, "keys": None if keys is None else list(keys)},
+    )
+    return sorted(row["key_id"] for row in ended)
+
+
+_STILL = """
+SELECT 1 FROM principals p
+JOIN sessions s ON s.tenant_id = p.tenant_id AND s.user_id = p.user_id AND s.stamp = p.stamp
+WHERE p.tenant_id = %(tenant)s AND s.tenant_id = %(tenant)s AND p.user_id = %(user)s AND p.active
+  AND s.session_id = %(session)s
+FOR UPDATE OF p
+"""
+
 _BEARER = """
 SELECT k.hash, k.scopes, k.rate_limits, coalesce(k.expires_at <= clock_timestamp(), false) AS expired,
        clock_timestamp() - k.used_at AS idle, p.role, p.active
@@ -216,7 +260,8 @@ WHERE k.tenant_id = %(tenant)s AND p.tenant_id = %(tenant)s AND k.key_id = %(id)
 """
 
 
-def _key(row: Mapping[str, Any]) -> ApiKey:
+def api_key(row: Mapping[str, Any]) -> ApiKey:
+    """A stored key as its owner sees it."""
     return ApiKey(
         id=row["key_id"],
         name=row["name"],

@@ -45,6 +45,7 @@ class AppendCall:
         self._payloads: list[bytes] = []
         self._occurred_at: list[datetime | None] = []
         self._keys: list[tuple[UUID, bytes]] = []
+        self._without_api_keys: list[UUID] = []
         self._others: dict[str, Any] = {}
 
     def event(self, stream: str, version: int, type: str, payload: bytes, occurred_at: datetime | None = None) -> None:
@@ -58,6 +59,10 @@ class AppendCall:
     def key(self, subject: UUID, wrapped: bytes) -> None:
         """Adds a subject's new key."""
         self._keys.append((subject, wrapped))
+
+    def end_api_keys(self, user: UUID) -> None:
+        """Has a user's API keys end in the append's own transaction."""
+        self._without_api_keys.append(user)
 
     def add(self, **columns: Any) -> None:
         """Adds one value to each of the named array arguments."""
@@ -74,15 +79,19 @@ class AppendCall:
         return self._streams[-1], self._versions[-1], self._payloads[-1]
 
     def run(self, connection: Connection) -> dict[str, Any]:
-        """Appends in one round trip: `last_position`, and `replayed` where that was asked for.
+        """Appends in one round trip, or in some where API keys end: `last_position`, and `replayed` where asked for.
 
         Raises psycopg's errors with the SQLSTATEs CF001 to CF008.
         """
         if len(self._streams) == 1 and len(self._keys) <= 1 and not self._others:
             return {"last_position": self._one(connection)}
-        row = self._all(connection).fetchone()
-        if row is None:
-            raise LookupError("nothing was answered")
+        if not self._without_api_keys:
+            return self._row(connection)
+        with connection.transaction():
+            connection.execute("SELECT use_tenant(%(tenant)s)", {"tenant": self._tenant})
+            row = self._row(connection)
+            if row["replayed"] is None:
+                connection.execute(_END_API_KEYS, {"tenant": self._tenant, "users": self._without_api_keys})
         return row
 
     def _one(self, connection: Connection) -> int:
@@ -115,6 +124,12 @@ class AppendCall:
             raise psycopg.OperationalError(result.get_error_message())
         raise error_from_result(result)
 
+    def _row(self, connection: Connection) -> dict[str, Any]:
+        row = self._all(connection).fetchone()
+        if row is None:
+            raise LookupError("nothing was answered")
+        return row
+
     def _all(self, connection: Connection) -> Cursor[DictRow]:
         arguments = {
             "tenant": self._tenant,
@@ -131,6 +146,8 @@ class AppendCall:
             arguments["subjects"], arguments["wrapped_keys"] = map(list, zip(*self._keys, strict=True))
         return connection.execute(_append_all(frozenset(arguments)), arguments)
 
+
+_END_API_KEYS = "DELETE FROM api_keys WHERE tenant_id = %(tenant)s AND user_id = ANY(%(users)s)"
 
 _APPEND_ONE = b"SELECT append_event($1, $2, $3, $4, $5, $6, $7, $8, $9)"
 _ONE_KINDS = ("uuid", "bytea", "text", "int4", "text", "bytea", "timestamptz", "uuid", "bytea")

@@ -14,6 +14,7 @@ from domain.identity.state import User
 from domain.kernel import Claim, NotFound, Refused
 from domain.security.events import (
     AccessEvent,
+    ApiKeysRevoked,
     InvitationAccepted,
     LoggedIn,
     PasswordReset,
@@ -22,6 +23,7 @@ from domain.security.events import (
     SessionsEnded,
     Unlocked,
 )
+from infrastructure.api_keys import revoked
 from infrastructure.lockouts import NOBODY, Lockouts
 from infrastructure.mailed_tokens import LinkNotValid, MailedToken, redeem, void_tokens
 from infrastructure.passwords import Passwords, check_password
@@ -139,7 +141,7 @@ class Credentials:
         return self._passwords.verify(self._stored(tenant, user), password)
 
     def change(self, principal: Principal, old: str, new: str, client: Client) -> Tokens:
-        """Gives a user the password that they chose, ends their sessions and starts one.
+        """Gives a user the password that they chose, ends their sessions and starts one. Their API keys stay.
 
         A wrong present password counts as a failed log-in. Raises WrongPassword or WeakPassword.
         """
@@ -150,7 +152,7 @@ class Credentials:
         with self._database.transaction(principal.tenant) as transaction:
             verdict = self._lockouts.judge(transaction, principal.user, right=right)
             if verdict.allowed:
-                self._set(transaction, principal.user, hashed)
+                self._set(transaction, principal.user, hashed, keep_api_keys=True)
                 tokens = self._sessions.start(transaction, principal.user, client)
         if tokens is None:
             self._security.note_later(principal.tenant, principal.user, verdict.told, client)
@@ -159,15 +161,28 @@ class Credentials:
         self._security.note(principal.tenant, principal.user, (*verdict.told, PasswordSet()), actor, client)
         return tokens
 
-    def set(self, tenant: UUID, user: UUID, password: str, actor: str, client: Client, *, checked: bool = True) -> None:
-        """Gives a user another password, ends their sessions and a lock. Raises NotFound or WeakPassword."""
+    def set(
+        self,
+        tenant: UUID,
+        user: UUID,
+        password: str,
+        actor: str,
+        client: Client,
+        *,
+        checked: bool = True,
+        keep_api_keys: bool = False,
+    ) -> None:
+        """Gives a user another password, ends their sessions, their API keys unless told to keep them, and a lock.
+
+        Raises NotFound or WeakPassword.
+        """
         if checked:
             check_password(password, "/password", about=self.about(tenant, user))
         hashed = self._passwords.hash(password)
         with self._database.transaction(tenant) as transaction:
             forgiven = self._lockouts.forgive(transaction, user)
-            self._set(transaction, user, hashed)
-        self._security.note(tenant, user, (*forgiven.told, PasswordSet()), actor, client)
+            ended = self._set(transaction, user, hashed, keep_api_keys=keep_api_keys)
+        self._security.note(tenant, user, (*forgiven.told, PasswordSet(), *ended), actor, client)
 
     def set_first(self, tenant: UUID, user: UUID, password: str, actor: str, client: Client) -> None:
         """Gives a new user a password, of any length; one who has one keeps it, so that this can be repeated."""
@@ -178,11 +193,17 @@ class Credentials:
             self._security.note(tenant, user, (PasswordSet(),), actor, client)
 
     def set_by_link(
-        self, token: MailedToken, password: str, event: PasswordReset | InvitationAccepted, client: Client
+        self,
+        token: MailedToken,
+        password: str,
+        event: PasswordReset | InvitationAccepted,
+        client: Client,
+        *,
+        keep_api_keys: bool = False,
     ) -> None:
         """Gives a user the password that they chose, ends their sessions and a lock, and uses the link's token up.
 
-        Raises LinkNotValid where another request was faster.
+        Their API keys end unless told to keep them. Raises LinkNotValid where another request was faster.
         """
         tenant, user = token.tenant, token.user
         hashed = self._passwords.hash(password)
@@ -191,8 +212,8 @@ class Credentials:
             if not transaction.execute(_ACTIVE, {"user": user}):
                 raise LinkNotValid
             redeem(transaction, token)
-            self._set(transaction, user, hashed)
-        self._security.note(tenant, user, (*forgiven.told, event), stream_name("user", user), client)
+            ended = self._set(transaction, user, hashed, keep_api_keys=keep_api_keys)
+        self._security.note(tenant, user, (*forgiven.told, event, *ended), stream_name("user", user), client)
 
     def has_password(self, tenant: UUID, user: UUID) -> bool:
         """Whether an active user can log in with a password."""
@@ -206,12 +227,15 @@ class Credentials:
         events = forgiven.told if forgiven.allowed else (*forgiven.told, Unlocked())
         self._security.note(tenant, user, events, actor, client)
 
-    def end_sessions(self, tenant: UUID, user: UUID, actor: str, client: Client) -> None:
-        """Ends all sessions of a user. Raises NotFound."""
+    def end_sessions(
+        self, tenant: UUID, user: UUID, actor: str, client: Client, *, keep_api_keys: bool = False
+    ) -> None:
+        """Ends all sessions of a user, and their API keys unless told to keep them. Raises NotFound."""
         with self._database.transaction(tenant) as transaction:
             check_known(transaction, user)
             self._sessions.end_all(transaction, user)
-        self._security.note(tenant, user, (SessionsEnded(),), actor, client)
+            ended = [] if keep_api_keys else _without_keys(transaction, user)
+        self._security.note(tenant, user, (SessionsEnded(), *ended), actor, client)
 
     def about(self, tenant: UUID, user: UUID) -> list[str]:
         """What is known of a user, and must be no part of their password. Raises NotFound."""
@@ -259,7 +283,10 @@ class Credentials:
         with self._database.transaction(tenant) as transaction:
             transaction.execute(_RENEW, {"user": user, "old": stored, "new": newer})
 
-    def _set(self, transaction: Transaction, user: UUID, hashed: str) -> None:
+    def _set(
+        self, transaction: Transaction, user: UUID, hashed: str, *, keep_api_keys: bool = False
+    ) -> Sequence[AccessEvent]:
+        """Sets a password. Sessions and API keys that came by the old one end with it; what is to be noted of that."""
         check_known(transaction, user)
         transaction.execute(
             _KEEP + "DO UPDATE SET password_hash = excluded.password_hash, changed_at = excluded.changed_at",
@@ -267,6 +294,12 @@ class Credentials:
         )
         self._sessions.end_all(transaction, user)
         void_tokens(transaction, user)
+        return [] if keep_api_keys else _without_keys(transaction, user)
+
+
+def _without_keys(transaction: Transaction, user: UUID) -> Sequence[AccessEvent]:
+    ended = revoked(transaction, user)
+    return [ApiKeysRevoked(keys=tuple(ended))] if ended else []
 
 
 def _wrong(code: str | None) -> WrongCredentials:

@@ -202,6 +202,9 @@ class PostgresEventStore:
             call.add(guard_streams=guard.stream, guard_versions=guard.version)
         if append.principals:
             call.set(principals=_json([{"user_id": each.user, **structs.asdict(each)} for each in append.principals]))
+        for each in append.principals:
+            if each.ends_keys:
+                call.end_api_keys(each.user)
         if append.most_users is not None:
             call.set(most_users=append.most_users)
         if append.idempotency:

@@ -147,8 +147,12 @@ class Recovery:
             raise LinkNotValid
         return Holder(token=token, address=address, expires_at=found.expires_at)
 
-    def set_password(self, kind: Kind, text: str, password: str, client: Client) -> None:
+    def set_password(
+        self, kind: Kind, text: str, password: str, client: Client, *, keep_api_keys: bool = False
+    ) -> None:
         """Gives a user the password that they chose, ends their sessions and a lock, and notes that they get mail.
+
+        Their API keys end unless told to keep them.
 
         Raises LinkNotValid or WeakPassword; a weak password leaves the link as it is.
         """
@@ -156,7 +160,7 @@ class Recovery:
         token = holder.token
         check_password(password, "/password", about=self._credentials.about(token.tenant, token.user))
         event = PasswordReset() if kind is Kind.RESET else InvitationAccepted()
-        self._credentials.set_by_link(token, password, event, client)
+        self._credentials.set_by_link(token, password, event, client, keep_api_keys=keep_api_keys)
         self._note_verified(holder, client)
 
     def verify(self, text: str, client: Client) -> None:

@@ -1,4 +1,7 @@
-"""The history of one record: each version with who made it, when, and what became another. Read from the log."""
+"""The history of one record: each version with who made it, when, and what became another. Read from the log.
+
+A page folds the record's stream, as each command on the record does, and compares the states of its own versions alone.
+"""
 
 from datetime import datetime
 from typing import Any
@@ -9,10 +12,10 @@ from msgspec import Struct
 from application.catalogue import ENTITIES, Entity
 from application.hosts import rooted
 from application.ports import EventStore
-from application.recording import stream_name
+from application.recording import Recorded, stream_name
 from domain.kernel import NotFound
 from projections.differences import FieldChange, differences
-from projections.pages import Page
+from projections.pages import Cursors, InvalidSort, Page, PageRequest, Position
 from projections.viewer import Viewer
 
 
@@ -28,27 +31,38 @@ class Version(Struct, frozen=True, kw_only=True):
     changed: list[FieldChange]
 
 
-def history(store: EventStore, viewer: Viewer, entity: str, record: UUID) -> Page[Version]:
-    """All versions of a record, oldest first, on one page, for whoever sees its present owner's. Raises NotFound."""
-    kind = ENTITIES[entity]
-    versions: list[Version] = []
-    state: Any = None
-    for recorded in store.stream(viewer.tenant, stream_name(entity, record)):
-        before, state = state, kind.evolve(state, recorded.event)
-        versions.append(
-            Version(
-                version=recorded.version,
-                position=recorded.position,
-                type=recorded.event.TYPE,
-                actor=recorded.metadata.actor,
-                occurred_at=recorded.occurred_at,
-                recorded_at=recorded.recorded_at,
-                changed=differences(recorded.event, before, state, personal=True),
-            )
-        )
+def history(store: EventStore, viewer: Viewer, entity: str, record: UUID, page: PageRequest) -> Page[Version]:
+    """A record's versions, oldest first, for whoever sees its present owner's.
+
+    Raises NotFound, InvalidCursor, InvalidSort or Invalid.
+    """
+    if page.checked().sort is not None:
+        raise InvalidSort("A history has one order: oldest first.", field="/sort")
+    cursors = Cursors(viewer.tenant, "history", entity, record)
+    behind = cursors.place(page.cursor, (Position,))[0] if page.cursor is not None else 0
+    kind, state = ENTITIES[entity], None
+    shown: list[Version] = []
+    recorded = store.stream(viewer.tenant, stream_name(entity, record))
+    for each in recorded:
+        before, state = state, kind.evolve(state, each.event)
+        if behind < each.version <= behind + page.limit:
+            shown.append(_version(each, before, state))
     if state is None or not _sees(store, viewer, kind, state):
         raise NotFound(f"There is no such {entity}.")
-    return Page(items=versions)
+    goes_on = bool(shown) and shown[-1].version < recorded[-1].version
+    return Page(items=shown, next=cursors.after(shown[-1].version) if goes_on else None)
+
+
+def _version(recorded: Recorded, before: Any, after: Any) -> Version:
+    return Version(
+        version=recorded.version,
+        position=recorded.position,
+        type=recorded.event.TYPE,
+        actor=recorded.metadata.actor,
+        occurred_at=recorded.occurred_at,
+        recorded_at=recorded.recorded_at,
+        changed=differences(recorded.event, before, after, personal=True),
+    )
 
 
 def _sees(store: EventStore, viewer: Viewer, kind: Entity, state: Any) -> bool:

@@ -99,9 +99,13 @@ class VerifyUserEmail(Command, frozen=True, kw_only=True):
 
 
 class DeactivateUser(Command, frozen=True, kw_only=True):
-    """Lock a user out, and give them no more work. What they own stays theirs."""
+    """Lock a user out, end their API keys unless told to keep them, and give them no more work.
+
+    What they own stays theirs. Keys that are kept open nothing until the user is active again.
+    """
 
     PERMISSION: ClassVar[str] = "user:delete"
+    keep_api_keys: bool = False
 
 
 class ActivateUser(Command, frozen=True, kw_only=True):
@@ -146,7 +150,7 @@ def decide(command: UserCommand, state: User | None, neighbours: Neighbours) -> 
     if isinstance(command, ActivateUser):
         return [] if state.active else [UserActivated()]
     if isinstance(command, DeactivateUser):
-        return [UserDeactivated()] if state.active else []
+        return [UserDeactivated(keeps_api_keys=command.keep_api_keys)] if state.active else []
     if not state.active:
         raise Archived("This user is deactivated: activate them first.")
     match command:

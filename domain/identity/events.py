@@ -60,9 +60,10 @@ class UserRoleChanged(Event, frozen=True, kw_only=True):
 
 
 class UserDeactivated(Event, frozen=True, kw_only=True):
-    """A user can't log in any more and is given no more work."""
+    """A user can't log in any more and is given no more work. Their API keys are gone, unless it `keeps_api_keys`."""
 
     TYPE: ClassVar[str] = "user.deactivated.v1"
+    keeps_api_keys: bool = False
 
 
 class UserActivated(Event, frozen=True, kw_only=True):

@@ -22,7 +22,8 @@ from domain.permissions import Role
 class User(Struct, frozen=True, kw_only=True):
     """Who works for the tenant. `manager` is another user; a user who isn't `active` is what others call archived.
 
-    `verified` says that they have shown to receive what is mailed to their address.
+    `verified` says that they have shown to receive what is mailed to their address. `keeps_api_keys` is of
+    one who isn't active: their API keys count again when they are back.
     """
 
     personal: UserPersonal | Sealed | Erased
@@ -32,6 +33,7 @@ class User(Struct, frozen=True, kw_only=True):
     external_id: str | None = None
     active: bool = True
     verified: bool = False
+    keeps_api_keys: bool = False
 
     @property
     def archived(self) -> bool:
@@ -53,8 +55,8 @@ def evolve(state: User | None, event: UserEvent) -> User | None:
         case UserRoleChanged():
             return structs.replace(state, role=event.role)
         case UserDeactivated():
-            return structs.replace(state, active=False)
+            return structs.replace(state, active=False, keeps_api_keys=event.keeps_api_keys)
         case UserActivated():
-            return structs.replace(state, active=True)
+            return structs.replace(state, active=True, keeps_api_keys=False)
         case _ as never:
             assert_never(never)

@@ -133,6 +133,13 @@ class ApiKeyEnded(Event, frozen=True, kw_only=True):
     missed: int = 0
 
 
+class ApiKeysRevoked(Event, frozen=True, kw_only=True):
+    """API keys of a user ended by another hand than theirs, or with their password or sessions; the actor is whose."""
+
+    TYPE: ClassVar[str] = "access.api_keys_revoked.v1"
+    keys: tuple[UUID, ...]
+
+
 class SecondFactorEnabled(Event, frozen=True, kw_only=True):
     """A user set a second factor up: logging in takes a code of it from now on, and their other sessions are over."""
 
@@ -178,6 +185,7 @@ AccessEvent = (
     | ApiKeyEdited
     | ApiKeyUsed
     | ApiKeyEnded
+    | ApiKeysRevoked
     | SecondFactorEnabled
     | SecondFactorDisabled
     | SecondFactorReset

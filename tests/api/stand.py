@@ -40,7 +40,7 @@ class Person:
         headers = {"Authorization": f"Bearer {self.token}", **others.pop("headers", {})}
         content: dict[str, Any] = {} if body is None else {"json": body}
         return self.client.request(
-            method, path if path[:4] == "/api" else API + path, headers=headers, **content, **others
+            method, path if path[:5] == "/api/" else API + path, headers=headers, **content, **others
         )
 
     def get(self, path: str, /, **params: Any) -> Response:

@@ -76,7 +76,7 @@ def test_a_user_who_loses_a_right_loses_it_for_their_keys_too(startup, make):
     problem(ask(startup, key, "POST", "/accounts", {"name": "A"}), 403, "forbidden")
     assert ask(startup, key, "GET", "/accounts").status_code == 200
     startup.admin.post(f"/users/{person.id}/deactivate")
-    problem(ask(startup, key, "GET", "/accounts"), 401, "revoked_token")
+    problem(ask(startup, key, "GET", "/accounts"), 401, "invalid_token")
 
 
 def test_an_ended_key_is_worth_nothing_at_once(startup, make):

@@ -108,6 +108,7 @@ def test_a_change_of_role_records_both():
 
 def test_deactivating_and_activating():
     given(CREATED).when(DeactivateUser()).then(UserDeactivated())
+    given(CREATED).when(DeactivateUser(keep_api_keys=True)).then(UserDeactivated(keeps_api_keys=True))
     given(CREATED, UserDeactivated()).when(DeactivateUser()).then_nothing()
     given(CREATED, UserDeactivated()).when(ActivateUser()).then(UserActivated())
     given(CREATED).when(ActivateUser()).then_nothing()
@@ -171,8 +172,24 @@ def test_authorisation_reads_role_manager_office_and_whether_the_user_is_active(
     principal = ENTITIES["user"].principal
     assert principal is not None
     assert principal(ITSELF, state) == PrincipalChange(
-        user=ITSELF, role="admin", manager=id_of(9), office="Central", active=False
+        user=ITSELF, role="admin", manager=id_of(9), office="Central", active=False, ends_keys=True
     )
+
+
+@pytest.mark.parametrize(
+    ("events", "ends"),
+    [
+        ([], False),
+        ([UserDeactivated()], True),
+        ([UserDeactivated(keeps_api_keys=True)], False),
+        ([UserDeactivated(keeps_api_keys=True), UserActivated()], False),
+        ([UserDeactivated(keeps_api_keys=True), UserActivated(), UserDeactivated()], True),
+    ],
+)
+def test_a_deactivated_user_has_no_keys_unless_they_are_kept(events, ends):
+    principal = ENTITIES["user"].principal
+    assert principal is not None
+    assert principal(ITSELF, fold(ENTITIES["user"], CREATED, *events)).ends_keys == ends
 
 
 def test_a_deactivated_user_is_given_no_work():

@@ -14,6 +14,7 @@ from domain.contacts.events import ContactAssigned, ContactCreated, ContactEdite
 from domain.deals.events import DealEdited, DealOpened, DealWon, Line
 from domain.kernel import NotFound
 from projections.history import Version, history
+from projections.pages import PageRequest
 from projections.viewer import Viewer
 from tests.projections.relational import ACTOR, Stages, Tenancy, on
 
@@ -26,7 +27,7 @@ def here(database, store) -> Tenancy:
 
 
 def versions(tenancy: Tenancy, entity: str, id: UUID, **viewer: Any) -> list[Version]:
-    return history(tenancy.store, Viewer(tenant=tenancy.id, **viewer), entity, id).items
+    return history(tenancy.store, Viewer(tenant=tenancy.id, **viewer), entity, id, PageRequest()).items
 
 
 def changed(version: Version) -> Mapping[str, tuple[Any, Any]]:
