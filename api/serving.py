@@ -11,25 +11,26 @@ from typing import TYPE_CHECKING
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
-from granian.server import Server
 
+from api.draining import Draining, DrainingServer
 from api.logs import logging_as_json
 from infrastructure.scrape_port import counting, scraped
 from infrastructure.settings import Settings
 
 if TYPE_CHECKING:
-    from litestar import Litestar
+    from ctypes import c_bool as Flag
 
 _PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of <linux/prctl.h>
 
 
 def run(settings: Settings) -> None:
-    """Serves until a signal ends it."""
+    """Serves until a signal ends it: SIGTERM DRAIN_SECONDS later, with what is under way brought to its end."""
     # The workers make their own pools and threads: nothing of this process may be copied into them.
     multiprocessing.set_start_method("spawn", force=True)
     with counting(), scraped(settings):
-        server = Server(
+        server = DrainingServer(
             "api.app:load",
+            seconds=settings.drain_seconds,
             address=settings.host,
             port=settings.port,
             interface=Interfaces.ASGI,
@@ -43,15 +44,15 @@ def run(settings: Settings) -> None:
             log_dictconfig=logging_as_json(settings.log_level),
             process_name=None,
         )
-        server.serve(target_loader=partial(_load, settings, os.getpid()), wrap_loader=False)
+        server.serve(target_loader=partial(_load, settings, os.getpid(), server.draining), wrap_loader=False)
 
 
-def _load(settings: Settings, parent: int) -> "Litestar":
+def _load(settings: Settings, parent: int, draining: "Flag") -> Draining:
     """The API of a worker."""
     _end_with(parent)
     from api.app import load  # noqa: PLC0415 - the counters look for their directory when they are imported
 
-    return load(settings)
+    return Draining(load(settings), draining)
 
 
 def _end_with(parent: int) -> None:

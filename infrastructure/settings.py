@@ -152,6 +152,8 @@ class Settings(BaseSettings):
     sign_up: bool = False
     """Whether anybody may make a tenant of their own."""
 
+    drain_seconds: float = Field(0.0, ge=0)
+    """How long the API serves on after SIGTERM, while /ready is 503: until balancers have noticed."""
     api_processes: int = Field(1, ge=1)
     api_threads: int = Field(16, ge=1)
     """Threads of one API process that run handlers."""
