@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from tests.services import elasticsearch, ferretdb, pgbouncer, prometheus
+from tests.services import elasticsearch, ferretdb, haproxy, pgbouncer, prometheus
 from tests.services.availability import Unavailable
 from tests.services.cache import say
 from tests.services.docker import docker_runs
@@ -34,6 +34,7 @@ def prepare() -> list[str]:
         "MongoDB": ("TEST_MONGODB_URL", ferretdb.prepare),
         "PgBouncer": ("", pgbouncer.prepare),
         "Prometheus": ("", prometheus.prepare),
+        "HAProxy": ("", haproxy.prepare),
     }
     missing = []
     for name, (variable, get) in programs.items():

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import pytest
 
-from tests.services import prometheus
+from tests.services import haproxy, prometheus
 from tests.services.availability import Unavailable
 from tests.services.databases import Postgres
 from tests.services.pgbouncer import PgBouncer
@@ -62,6 +62,12 @@ def pgbouncer(services: ServiceSession, pytestconfig: pytest.Config) -> Callable
 def prometheus_programs(pytestconfig: pytest.Config) -> Path:
     """The directory with `prometheus`, `promtool` and `amtool`."""
     return _available(pytestconfig, "Prometheus", prometheus.prepare)
+
+
+@pytest.fixture(scope="session")
+def haproxy_program(pytestconfig: pytest.Config) -> Path:
+    """HAProxy's program."""
+    return _available(pytestconfig, "HAProxy", haproxy.prepare)
 
 
 def _available(config: pytest.Config, name: str, get: Callable[[], Service]) -> Service:
