@@ -1,0 +1,65 @@
+"""The compose files as they hold together: merged, with every variable looked up."""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.architecture.sources import ROOT
+
+DEPLOY = ROOT / "deploy"
+BASE, PRODUCTION = DEPLOY / "compose.yaml", DEPLOY / "compose.production.yaml"
+OURS = ("migrate", "api", "worker", "sweeper")
+"""The services that run ClientForge itself."""
+
+_VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)(?::([-?])([^}]*))?\}")
+_LISTS_THAT_ADD = ("ports", "expose", "dns", "tmpfs", "volumes", "secrets")
+
+
+def text_of(path: Path) -> str:
+    """A compose file without its comments, in which nothing is looked up."""
+    return "\n".join(re.sub(r"(^|\s)#.*", "", line) for line in path.read_text().splitlines())
+
+
+def variables(path: Path) -> Iterator[tuple[str, str, str]]:
+    """Each `${NAME}`: its name, `-` (has a default), `?` (must be set) or nothing, and what follows."""
+    for name, kind, rest in _VARIABLE.findall(text_of(path)):
+        yield name, kind, rest
+
+
+def loaded(path: Path, given: Mapping[str, str]) -> dict[str, Any]:
+    """A compose file with its variables replaced by what is given, or by their defaults."""
+
+    def value(match: re.Match[str]) -> str:
+        return given.get(match[1]) or (match[3] if match[2] == "-" else "")
+
+    found: dict[str, Any] = yaml.safe_load(_VARIABLE.sub(value, path.read_text()))
+    return found
+
+
+def merged(below: Any, above: Any, key: str = "") -> Any:
+    """What compose makes of two files: mappings are merged, some lists joined, everything else is replaced."""
+    if isinstance(below, dict) and isinstance(above, dict):
+        keys = [*below, *(each for each in above if each not in below)]
+        return {
+            each: merged(below[each], above[each], each) if each in below and each in above else {**below, **above}[each]
+            for each in keys
+        }
+    if isinstance(below, list) and isinstance(above, list) and key in _LISTS_THAT_ADD:
+        return [*below, *above]
+    return above
+
+
+def production(given: Mapping[str, str]) -> dict[str, Any]:
+    """Both files together, as `-f compose.yaml -f compose.production.yaml` takes them."""
+    both: dict[str, Any] = merged(loaded(BASE, given), loaded(PRODUCTION, given))
+    return both
+
+
+def secret_name(entry: str | Mapping[str, str]) -> tuple[str, str]:
+    """A service's secret: what it is called above, and its file's name below /run/secrets."""
+    if isinstance(entry, str):
+        return entry, entry
+    return entry["source"], entry["target"]

@@ -1,0 +1,230 @@
+"""The compose files: valid, and with nothing in them that isn't there."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from api.commandline.program import app
+from infrastructure.settings import Settings
+from tests.architecture.sources import ROOT
+from tests.deployment.compose import BASE, DEPLOY, OURS, PRODUCTION, loaded, production, secret_name, variables
+
+GIVEN = {"PUBLIC_URL": "https://crm.example.com"}
+HOST_FILES = {"/", "/var/run/docker.sock"}
+"""What is mounted from the machine itself."""
+
+
+@pytest.fixture(scope="module")
+def system() -> dict[str, Any]:
+    """Both files together."""
+    return production(GIVEN)
+
+
+def judged(path: Path) -> "subprocess.CompletedProcess[str]":
+    command = [Path(sys.executable).parent / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", path]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("path", [BASE, PRODUCTION], ids=lambda path: path.name)
+def test_a_compose_file_keeps_to_the_specification(path: Path):
+    found = judged(path)
+    assert found.returncode == 0, found.stdout
+
+
+def test_both_files_together_keep_to_the_specification(system, tmp_path):
+    path = tmp_path / "compose.yaml"
+    path.write_text(yaml.safe_dump(system))
+    assert judged(path).returncode == 0
+    system = {**system, "services": {**system["services"], "api": {"helthcheck": {}}}}
+    path.write_text(yaml.safe_dump(system))
+    assert judged(path).returncode == 1
+
+
+def test_every_variable_has_a_default_or_must_be_set_and_is_explained():
+    explained = set(re.findall(r"^(?:# )?([A-Z_]+)=", (DEPLOY / ".env.example").read_text(), re.MULTILINE))
+    used = [each for path in (BASE, PRODUCTION) for each in variables(path)]
+    assert used
+    assert [name for name, kind, _ in used if not kind] == []
+    passed = {
+        name
+        for service in loaded(BASE, {})["services"].values()
+        for name, value in (service.get("environment") or {}).items()
+        if value is None
+    }
+    assert {name for name, _, _ in used} | passed == explained
+
+
+def test_the_defaults_that_are_explained_are_those_of_the_files():
+    told = dict(re.findall(r"^# ([A-Z_]+)=(.*)$", (DEPLOY / ".env.example").read_text(), re.MULTILINE))
+    for path in (BASE, PRODUCTION):
+        for name, kind, default in variables(path):
+            if kind == "-":
+                assert told[name] == default, name
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_each_setting_of_a_service_exists(system, name):
+    known = {each.upper() for each in Settings.model_fields}
+    for variable in system["services"][name]["environment"]:
+        assert variable.removesuffix("_FILE") in known or variable in known, variable
+
+
+def test_every_file_with_a_secret_is_one_that_the_service_has_and_the_script_makes(system, secrets_directory):
+    made = {path.name for path in secrets_directory.iterdir()}
+    declared = {name: Path(told["file"]).name for name, told in system["secrets"].items()}
+    brought = {"tls_certificate", "tls_key"}
+    assert set(declared.values()) - made == brought
+    for name, service in system["services"].items():
+        mounted = dict(map(secret_name, service.get("secrets", [])))
+        assert mounted.keys() <= declared.keys(), name
+        named = {
+            value.removeprefix("/run/secrets/")
+            for value in (service.get("environment") or {}).values()
+            if isinstance(value, str) and value.startswith("/run/secrets/")
+        }
+        assert named <= set(mounted.values()), name
+    used = {secret_name(each)[0] for service in system["services"].values() for each in service.get("secrets", [])}
+    assert used == declared.keys()
+
+
+def test_every_secret_that_a_mounted_configuration_reads_is_mounted_too(system):
+    for name, service in system["services"].items():
+        mounted = {target for _, target in map(secret_name, service.get("secrets", []))}
+        for source in sources(service):
+            files = [each for each in source.rglob("*") if each.is_file()] if source.is_dir() else [source]
+            for file in files:
+                read = set(re.findall(r"/run/secrets/(\w[\w.]*\w)", file.read_text()))
+                assert read <= mounted, (name, file.name)
+
+
+def sources(service: dict[str, Any]) -> list[Path]:
+    """The files and directories of deploy/ that a service mounts."""
+    bound = [each.split(":")[0] for each in service.get("volumes", [])]
+    return [(DEPLOY / each).resolve() for each in bound if each.startswith("./")]
+
+
+def test_whatever_is_mounted_or_built_is_there(system, secrets_directory):
+    for name, service in system["services"].items():
+        assert all(each.exists() for each in sources(service)), name
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            assert source.startswith("./") or source in HOST_FILES or source in system["volumes"], volume
+            assert source in system["volumes"] or volume.split(":")[2].startswith("ro"), volume
+        for network in service["networks"]:
+            assert network in system["networks"]
+        for file in service.get("env_file", []):
+            assert (secrets_directory / Path(file).name).is_file()
+        build = service.get("build")
+        if build:
+            assert (DEPLOY / build["context"] / build["dockerfile"]).is_file()
+
+
+def test_configurations_are_mounted_where_commands_look_for_them(system):
+    for name, service in system["services"].items():
+        mounted = {volume.split(":")[1]: volume.split(":")[0] for volume in service.get("volumes", [])}
+        words = [*service.get("entrypoint", []), *service.get("command", [])]
+        for path in re.findall(r"/[\w/.-]+\.(?:yml|conf|cfg|ini|alloy)\b", " ".join(words)):
+            place = max((each for each in mounted if path.startswith(each)), key=len, default=None)
+            assert place, (name, path)
+            assert (DEPLOY / mounted[place] / path[len(place) :].lstrip("/")).exists(), (name, path)
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_each_command_is_one_of_clientforge(system, name):
+    assert "entrypoint" not in system["services"][name]
+    answer = CliRunner().invoke(get_command(app) and app, [*system["services"][name]["command"], "--help"])
+    assert answer.exit_code == 0, answer.output
+
+
+def test_every_service_is_hardened(system):
+    for name, service in system["services"].items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert int(str(service["user"]).split(":")[0]) > 0, name
+        assert {"cpus", "memory"} <= service["deploy"]["resources"]["limits"].keys(), name
+        assert service["pids_limit"], name
+        assert "healthcheck" in service, name
+        assert service["logging"]["options"]["max-size"], name
+        assert not re.search(r":latest$|^[^:]*$", service["image"]) or name in OURS, name
+
+
+def test_only_the_proxy_is_reached_from_outside_and_stores_reach_nobody(system):
+    published = {name for name, service in system["services"].items() for _ in service.get("ports", [])}
+    assert published == {"proxy", "grafana"}
+    assert all(port.startswith("127.0.0.1:") for port in system["services"]["grafana"]["ports"])
+    for name in ("postgres", "pgbouncer", "redis", "elasticsearch", "mongodb"):
+        assert all(system["networks"][each]["internal"] for each in system["services"][name]["networks"]), name
+        assert "edge" not in system["services"][name]["networks"], name
+
+
+def test_prometheus_scrapes_services_that_share_its_network_at_the_ports_at_which_they_answer(system):
+    configuration = yaml.safe_load((DEPLOY / "monitoring/prometheus/prometheus.yml").read_text())
+    found = {}
+    for job in configuration["scrape_configs"]:
+        for told in job.get("dns_sd_configs", []):
+            found.update(dict.fromkeys(told["names"], told["port"]))
+        for told in job.get("static_configs", []):
+            found.update((each.split(":")[0], int(each.split(":")[1])) for each in told["targets"])
+    services = system["services"]
+    assert found.keys() <= services.keys()
+    assert {name for name in services if name.endswith("-exporter")} <= found.keys()
+    for name in found:
+        assert "monitoring" in services[name]["networks"], name
+    assert found["api"] == int(services["api"]["environment"]["PORT"])
+    assert found["worker"] == int(services["worker"]["environment"]["METRICS_PORT"])
+    assert found["sweeper"] == int(services["sweeper"]["environment"]["METRICS_PORT"])
+
+
+@pytest.mark.parametrize("name", ["api", "worker", "sweeper"])
+def test_health_checks_ask_at_the_port_at_which_the_service_listens(system, name):
+    service = system["services"][name]
+    port = service["environment"]["PORT" if name == "api" else "METRICS_PORT"]
+    *command, url = service["healthcheck"]["test"]
+    assert command == ["CMD", "python", "-m", "api.commandline.probing"]
+    assert url.startswith(f"http://127.0.0.1:{port}/")
+
+
+def test_addresses_in_secrets_are_those_of_services(system, secrets_directory):
+    ports = {"pgbouncer": 6432, "postgres": 5432, "redis": 6379, "elasticsearch": 9200, "mongodb": 27017}
+    ini = (DEPLOY / "pgbouncer/pgbouncer.ini").read_text()
+    assert "listen_port = 6432" in ini
+    assert "host=postgres port=5432" in ini
+    assert "port 6379" in (DEPLOY / "redis/redis.conf").read_text()
+    for path in secrets_directory.glob("*_url"):
+        for host, port in re.findall(r"@([\w-]+):(\d+)/?", path.read_text()):
+            assert ports[host] == int(port), path.name
+            assert "data" in system["services"][host]["networks"]
+    assert re.search(r"server-template api \d+ api:3000 ", (DEPLOY / "proxy/haproxy.cfg").read_text())
+
+
+def test_a_stop_waits_for_what_the_processes_finish(system):
+    services = system["services"]
+    assert seconds(services["api"]) > float(services["api"]["environment"]["DRAIN_SECONDS"]) + 15
+    assert seconds(services["worker"]) > 60
+
+
+def seconds(service: dict[str, Any]) -> int:
+    return int(service["stop_grace_period"].removesuffix("s"))
+
+
+def test_pgbouncer_pools_transactions_and_keeps_prepared_statements_apart(system):
+    ini = (DEPLOY / "pgbouncer/pgbouncer.ini").read_text()
+    assert "pool_mode = transaction" in ini
+    assert int(re.search(r"max_prepared_statements = (\d+)", ini)[1]) > 0
+    version = re.search(r":v1\.(\d+)", system["services"]["pgbouncer"]["image"])
+    assert int(version[1]) >= 21
+    most = int(re.search(r"max_connections=(\d+)", " ".join(system["services"]["postgres"]["command"]))[1])
+    assert 2 * int(re.search(r"default_pool_size = (\d+)", ini)[1]) < most
+
+
+def test_secrets_are_kept_out_of_the_repository():
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
+    assert {"/deploy/secrets/", "/deploy/.env"} <= set(ignored)
