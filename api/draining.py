@@ -11,17 +11,17 @@ from multiprocessing.sharedctypes import RawValue
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from granian.server import Server
+from granian.server.mp import MPServer
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 if TYPE_CHECKING:
-    from ctypes import c_bool as Flag
+    from ctypes import c_bool
 
 _DRAINING = msgspec.json.encode({"status": "draining", "dependencies": []})
 
 
-class DrainingServer(Server):
+class DrainingServer(MPServer):
     """Serves on for `seconds` after SIGTERM, with `draining` raised in all of its processes. SIGINT, and a second
     SIGTERM, stop it at once."""
 
@@ -41,7 +41,7 @@ class DrainingServer(Server):
         timer.start()
 
 
-def a_flag() -> "Flag":
+def a_flag() -> "c_bool":
     """A flag that a process shares with those that it starts. It takes no lock: a signal's handler raises it."""
     return RawValue(ctypes.c_bool, False)
 
@@ -49,7 +49,7 @@ def a_flag() -> "Flag":
 class Draining:
     """Wraps the API of one process: while `flag` is raised, /ready is 503, and each answer ends its connection."""
 
-    def __init__(self, inner: ASGIApp, flag: "Flag") -> None:
+    def __init__(self, inner: ASGIApp, flag: "c_bool") -> None:
         self._inner = inner
         self._flag = flag
 

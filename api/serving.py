@@ -18,7 +18,7 @@ from infrastructure.scrape_port import counting, scraped
 from infrastructure.settings import Settings
 
 if TYPE_CHECKING:
-    from ctypes import c_bool as Flag
+    from ctypes import c_bool
 
 _PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of <linux/prctl.h>
 
@@ -47,7 +47,7 @@ def run(settings: Settings) -> None:
         server.serve(target_loader=partial(_load, settings, os.getpid(), server.draining), wrap_loader=False)
 
 
-def _load(settings: Settings, parent: int, draining: "Flag") -> Draining:
+def _load(settings: Settings, parent: int, draining: "c_bool") -> Draining:
     """The API of a worker."""
     _end_with(parent)
     from api.app import load  # noqa: PLC0415 - the counters look for their directory when they are imported

@@ -25,8 +25,7 @@ def text_of(path: Path) -> str:
 
 def variables(path: Path) -> Iterator[tuple[str, str, str]]:
     """Each `${NAME}`: its name, `-` (has a default), `?` (must be set) or nothing, and what follows."""
-    for name, kind, rest in _VARIABLE.findall(text_of(path)):
-        yield name, kind, rest
+    yield from _VARIABLE.findall(text_of(path))
 
 
 def loaded(path: Path, given: Mapping[str, str]) -> dict[str, Any]:
@@ -44,7 +43,9 @@ def merged(below: Any, above: Any, key: str = "") -> Any:
     if isinstance(below, dict) and isinstance(above, dict):
         keys = [*below, *(each for each in above if each not in below)]
         return {
-            each: merged(below[each], above[each], each) if each in below and each in above else {**below, **above}[each]
+            each: merged(below[each], above[each], each)
+            if each in below and each in above
+            else {**below, **above}[each]
             for each in keys
         }
     if isinstance(below, list) and isinstance(above, list) and key in _LISTS_THAT_ADD:

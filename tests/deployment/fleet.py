@@ -92,7 +92,8 @@ class Proxy:
             self._process = subprocess.Popen(self._command, env=self._environment, stdout=log, stderr=log)
         deadline = time.monotonic() + 20
         while not _listens(self._port):
-            assert time.monotonic() < deadline and self._process.poll() is None, self.log.read_text()
+            assert self._process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.1)
         return self
 

@@ -1,6 +1,6 @@
 """deploy/proxy/haproxy.cfg as it runs in a test: other ports, a certificate of the test's own, and known servers."""
 
-import datetime
+import datetime as dt
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,15 +19,15 @@ def certificate(place: Path) -> Path:
     """A certificate of `localhost`, in a file with its key in another, whose name HAProxy derives."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     signed = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())

@@ -58,4 +58,3 @@ def test_every_function_is_distributed_and_what_takes_a_tenant_to_use_its_rows_i
     wanted = {name for name, first in ours if first == "p_tenant"}
     assert {"use_tenant", "append_event", "append_events"} <= wanted
     assert {name for name, *how in told if how == ["p_tenant", "tenant_heads", True]} == wanted
-

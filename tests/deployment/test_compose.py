@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import yaml
-from typer.main import get_command
 from typer.testing import CliRunner
 
 from api.commandline.program import app
@@ -28,7 +27,8 @@ def system() -> dict[str, Any]:
 
 
 def judged(path: Path) -> "subprocess.CompletedProcess[str]":
-    command = [Path(sys.executable).parent / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", path]
+    program = Path(sys.executable).parent / "check-jsonschema"
+    command = [str(program), "--builtin-schema", "vendor.compose-spec", str(path)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -139,7 +139,7 @@ def test_configurations_are_mounted_where_commands_look_for_them(system):
 @pytest.mark.parametrize("name", OURS)
 def test_each_command_is_one_of_clientforge(system, name):
     assert "entrypoint" not in system["services"][name]
-    answer = CliRunner().invoke(get_command(app) and app, [*system["services"][name]["command"], "--help"])
+    answer = CliRunner().invoke(app, [*system["services"][name]["command"], "--help"])
     assert answer.exit_code == 0, answer.output
 
 
@@ -215,14 +215,19 @@ def seconds(service: dict[str, Any]) -> int:
     return int(service["stop_grace_period"].removesuffix("s"))
 
 
+def number(pattern: str, text: str) -> int:
+    """The one number that a pattern finds."""
+    [found] = re.findall(pattern, text)
+    return int(found)
+
+
 def test_pgbouncer_pools_transactions_and_keeps_prepared_statements_apart(system):
     ini = (DEPLOY / "pgbouncer/pgbouncer.ini").read_text()
     assert "pool_mode = transaction" in ini
-    assert int(re.search(r"max_prepared_statements = (\d+)", ini)[1]) > 0
-    version = re.search(r":v1\.(\d+)", system["services"]["pgbouncer"]["image"])
-    assert int(version[1]) >= 21
-    most = int(re.search(r"max_connections=(\d+)", " ".join(system["services"]["postgres"]["command"]))[1])
-    assert 2 * int(re.search(r"default_pool_size = (\d+)", ini)[1]) < most
+    assert number(r"max_prepared_statements = (\d+)", ini) > 0
+    assert number(r":v1\.(\d+)", system["services"]["pgbouncer"]["image"]) >= 21
+    most = number(r"max_connections=(\d+)", " ".join(system["services"]["postgres"]["command"]))
+    assert 2 * number(r"default_pool_size = (\d+)", ini) < most
 
 
 def test_secrets_are_kept_out_of_the_repository():

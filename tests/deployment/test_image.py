@@ -17,7 +17,7 @@ CONTAINERFILE = ROOT / "deploy" / "Containerfile"
 
 
 def linted(path: Path) -> "subprocess.CompletedProcess[str]":
-    command = [Path(sys.executable).parent / "hadolint", "--no-color", path]
+    command = [str(Path(sys.executable).parent / "hadolint"), "--no-color", str(path)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
