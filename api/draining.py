@@ -33,7 +33,7 @@ class DrainingServer(MPServer):
     def signal_handler_interrupt(self, *told: Any) -> None:
         """What a signal does."""
         if not self._seconds or self.draining.value or told[:1] != (signal.SIGTERM,):
-            super().signal_handler_interrupt(*told)
+            super().signal_handler_interrupt(*told)  # type: ignore[no-untyped-call]
             return
         self.draining.value = True
         timer = threading.Timer(self._seconds, super().signal_handler_interrupt, told)

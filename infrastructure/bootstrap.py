@@ -69,7 +69,9 @@ class Application:
         from infrastructure.elasticsearch import ElasticsearchIndex  # noqa: PLC0415
 
         url = self.settings.elasticsearch_url.get_secret_value()
-        return ElasticsearchIndex(url, prefix=self.settings.elasticsearch_prefix)
+        return ElasticsearchIndex(
+            url, prefix=self.settings.elasticsearch_prefix, shards=self.settings.elasticsearch_shards
+        )
 
     @cached_property
     def trail(self) -> AuditTrail:

@@ -111,6 +111,8 @@ class Settings(BaseSettings):
     elasticsearch_url: SecretStr | None = None
     """Without it, search is kept in PostgreSQL."""
     elasticsearch_prefix: str = "clientforge"
+    elasticsearch_shards: int = Field(1, ge=1, le=1024)
+    """Primary shards of the indices that are made from now on; each tenant is in one of them."""
     mongodb_url: SecretStr | None = None
     """Without it, the audit trail is kept in PostgreSQL."""
 
