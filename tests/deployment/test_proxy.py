@@ -78,16 +78,15 @@ def test_old_versions_of_tls_are_refused(ports):
     context.set_ciphers("ALL:@SECLEVEL=0")
     context.maximum_version = ssl.TLSVersion.TLSv1_1
     context.minimum_version = ssl.TLSVersion.TLSv1
-    with socket.create_connection(("127.0.0.1", ports[1])) as connection:
-        with pytest.raises(ssl.SSLError, match="ALERT_PROTOCOL_VERSION"):
-            context.wrap_socket(connection)
+    refused = pytest.raises(ssl.SSLError, match="ALERT_PROTOCOL_VERSION")
+    with socket.create_connection(("127.0.0.1", ports[1])) as connection, refused:
+        context.wrap_socket(connection)
 
 
 def test_who_dawdles_over_a_request_is_cut_off(ports):
-    with socket.create_connection(("127.0.0.1", ports[1])) as plain:
-        with ports[2].wrap_socket(plain, server_hostname="localhost") as connection:
-            connection.settimeout(20)
-            connection.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf")
-            started = time.monotonic()
-            assert connection.recv(100).startswith(b"HTTP/1.1 408 ")
-            assert 8 < time.monotonic() - started < 15
+    plain = socket.create_connection(("127.0.0.1", ports[1]), timeout=20)
+    with plain, ports[2].wrap_socket(plain, server_hostname="localhost") as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf")
+        started = time.monotonic()
+        assert connection.recv(100).startswith(b"HTTP/1.1 408 ")
+        assert 8 < time.monotonic() - started < 15

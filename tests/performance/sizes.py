@@ -63,9 +63,8 @@ def _print_tables(after: Mapping[str, tuple[int, int]], before: Mapping[str, tup
     grown = {name: tuple(b - a for a, b in zip(before[name], told, strict=True)) for name, told in after.items()}
     for name, (total, indexes) in sorted(grown.items(), key=lambda each: -each[1][0]):
         if total > contacts:
-            print(
-                f"PostgreSQL, {name}: {total / contacts:,.0f} bytes per contact, {indexes / contacts:,.0f} of it indexes"
-            )
+            told = f"{total / contacts:,.0f} bytes per contact, {indexes / contacts:,.0f} of it indexes"
+            print(f"PostgreSQL, {name}: {told}")
     print(f"PostgreSQL in all: {sum(total for total, _ in grown.values()) / contacts:,.0f} bytes per contact")
 
 
