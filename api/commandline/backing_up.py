@@ -1,0 +1,229 @@
+"""`clientforge backup`: what can't be made again is kept elsewhere, sealed, and comes back from there."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from api.commandline.failures import CommandFailed
+from api.commandline.options import DataDir
+
+if TYPE_CHECKING:
+    from infrastructure.backups.retention import Keep
+    from infrastructure.backups.shelf import Backup, Shelf
+    from infrastructure.settings import Settings
+
+Name = Annotated[
+    str | None,
+    typer.Argument(metavar="[NAME]", show_default=False, help="A backup, by its name in the list; else the newest."),
+]
+
+
+def create_command(
+    keep: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", show_default=False, help="Keep the N newest instead of what BACKUP_KEEP_… say."
+        ),
+    ] = None,
+    without_files: Annotated[
+        bool, typer.Option("--without-files", help="Leave out the bytes of files: they are kept in another way.")
+    ] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Take a backup, and remove older ones that need not be kept.
+
+    It shows one moment of all tenants, while they work on. Only those whose public keys are in BACKUP_RECIPIENTS can
+    open it. What is made from the log (read models, search, audit) is not in it.
+    """
+    from api.commandline.context import settings
+    from api.commandline.shelves import noted, part_by_part, roles, shelves
+    from infrastructure.backups.retention import Keep
+    from infrastructure.backups.sealing import recipients
+    from infrastructure.backups.taking import Order, take
+
+    found = settings(data_dir)
+    data, keys = shelves(found)
+    asked = roles(found)
+    with noted(found, "backup"):
+        files = None if without_files else _files(found)
+        order = Order(roles=asked, files=files, recipients=recipients(found.backup_recipients), release=_release())
+        with data.held(), keys.held():
+            with part_by_part("Backing up") as tell:
+                taken = take(order, data, keys, tell)
+            gone = data.thin_out(_keep(found) if keep is None else Keep(newest=keep))
+            # Older keys would open what was erased since, and newer ones open all else.
+            keys.thin_out(Keep(newest=1))
+    sizes = f"{taken.data.events:,} events of {len(taken.data.heads):,} tenants, {_files_told(taken.data.files)}"
+    print(f"Backed up {sizes}: {taken.backup.path} ({_megabytes(taken.data.bytes)})")
+    if gone:
+        print(f"Removed {len(gone)} older: {', '.join(each.name for each in gone)}")
+
+
+def list_command(data_dir: DataDir = None) -> None:
+    """List the backups, the newest first."""
+    from api.commandline.context import settings
+    from api.commandline.shelves import shelves
+
+    data, keys = shelves(settings(data_dir))
+    backups = data.backups()
+    if not backups:
+        print(f"No backup in {data.root}.")
+        return
+    print(f"{'name':<24}{'age':>10}{'size':>12}{'events':>14}{'files':>10}  verified")
+    for each in backups:
+        print(_line(data, each))
+    newest = keys.backups()[:1]
+    print(f"Keys: {f'of {newest[0].name}' if newest else 'NONE'}, in {keys.root}")
+
+
+def verify_command(name: Name = None, data_dir: DataDir = None) -> None:
+    """Check a backup from end to end, without a database: exit code 1 when anything is wrong.
+
+    Every byte, every row, the hash chain of every log up to where it ended, and that each key opens under MASTER_KEY.
+    It needs the private key (BACKUP_IDENTITY_FILE).
+    """
+    from api.commandline.context import settings
+    from api.commandline.shelves import explained, part_by_part, reader, shelves
+    from infrastructure.backups.flaws import BackupBroken
+    from infrastructure.backups.reading import Nowhere, choose
+
+    found = settings(data_dir)
+    data, keys = shelves(found)
+    with explained(), part_by_part("Verifying") as tell:
+        reading, backup = reader(found, tell), data.find(name)
+        try:
+            chosen = choose(data, keys, backup.name)
+            reading.read(chosen, Nowhere())
+        except BackupBroken as broken:
+            backup.note(str(broken))
+            raise
+        backup.note(None)
+        chosen.keys.note(None)
+    manifest = chosen.data_manifest
+    print(
+        f"{backup.name}: {manifest.events:,} events of {len(manifest.heads):,} tenants,"
+        f" {_files_told(manifest.files)}, intact; keys of {chosen.keys.name}"
+    )
+
+
+def restore_command(
+    name: Name = None,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Make the read models, search and audit at once, too.")
+    ] = False,
+    without_files: Annotated[bool, typer.Option("--without-files", help="Leave files where they are.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Restore a backup into an empty database, and its files into an empty FILES_DIR: all of it, or nothing.
+
+    The database (DATABASE_OWNER_URL) has its roles, and no rows. Whoever was erased after the backup stays erased:
+    keys come from the newest backup of keys. docs/backup.md goes through all steps.
+    """
+    from api.commandline.context import application, settings
+    from api.commandline.shelves import explained, part_by_part, reader, roles, shelves
+    from infrastructure.backups.reading import choose
+    from infrastructure.backups.restoring import restore
+
+    found = settings(data_dir)
+    data, keys = shelves(found)
+    asked = roles(found)
+    with explained(), application(data_dir) as built:
+        chosen = choose(data, keys, name)
+        files = None if without_files or chosen.data_manifest.files is None else _files(found)
+        with part_by_part("Restoring") as tell:
+            restored = restore(asked.owner, chosen, reader(found, tell), files, tuple(built.engine.groups.values()))
+        manifest = chosen.data_manifest
+        print(
+            f"Restored {manifest.events:,} events of {len(manifest.heads):,} tenants of {manifest.taken_at:%F %T %Z},"
+            f" {_files_told(restored.found.files if files else None)}; keys of {chosen.keys.name}",
+            flush=True,
+        )
+        if rebuild:
+            from infrastructure.backups.filling import fill
+
+            fill(built.engine, manifest.heads)
+            print("Made the read models, search and the audit trail.")
+        else:
+            print("Next: start the workers, which make the read models, search and the audit trail from the log.")
+
+
+def keygen_command(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write the private key; it must not exist.")],
+) -> None:
+    """Make a pair of keys for backups. Keep the private one away from the servers that are backed up.
+
+    Whoever loses it can open no backup. age-keygen makes the same kind of keys.
+    """
+    import os
+
+    from infrastructure.backups.sealing import Identity
+
+    identity = Identity.generate()
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise CommandFailed(f"{file}: {error.strerror}.") from None
+    with os.fdopen(descriptor, "w") as target:
+        target.write(f"# public key: {identity.to_public()}\n{identity}\n")
+    print(f"The private key is in {file}.\nBACKUP_RECIPIENTS={identity.to_public()}")
+
+
+def _files(settings: "Settings") -> Path | None:
+    directory: Path | None = getattr(settings, "files_dir", None)
+    return directory
+
+
+def _keep(settings: "Settings") -> "Keep":
+    from infrastructure.backups.retention import Keep
+
+    return Keep(
+        newest=settings.backup_keep_newest,
+        daily=settings.backup_keep_daily,
+        weekly=settings.backup_keep_weekly,
+        monthly=settings.backup_keep_monthly,
+    )
+
+
+def _release() -> str:
+    from importlib.metadata import version
+
+    return version("clientforge")
+
+
+def _line(shelf: "Shelf", backup: "Backup") -> str:
+    """A backup in the list; one whose manifest is broken says so."""
+    from infrastructure.backups.flaws import BackupBroken
+
+    age = _age(backup.taken_at)
+    try:
+        manifest = shelf.manifest(backup)
+    except BackupBroken as broken:
+        return f"{backup.name:<24}{age:>10}  BROKEN: {broken}"
+    files = "none" if manifest.files is None else f"{manifest.files:,}"
+    sizes = f"{_megabytes(manifest.bytes):>12}{manifest.events:>14,}{files:>10}"
+    return f"{backup.name:<24}{age:>10}{sizes}  {_verdict(backup)}"
+
+
+def _verdict(backup: "Backup") -> str:
+    if backup.verdict is None:
+        return "never"
+    when = f"{_age(backup.verdict.at)} ago"
+    return f"{when}, intact" if backup.verdict.flaw is None else f"{when}, BROKEN: {backup.verdict.flaw}"
+
+
+def _files_told(files: int | None) -> str:
+    return "no files" if files is None else f"{files:,} file{'s' * (files != 1)}"
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"
+
+
+def _age(moment: datetime) -> str:
+    minutes = max(0, int((datetime.now(UTC) - moment).total_seconds() // 60))
+    for unit, size in (("d", 1440), ("h", 60)):
+        if minutes >= 2 * size:
+            return f"{minutes // size} {unit}"
+    return f"{minutes} min"

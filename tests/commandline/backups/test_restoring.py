@@ -1,0 +1,202 @@
+"""`backup restore`: what comes back is what was there, all of it or nothing."""
+
+import psycopg
+import pytest
+
+from domain.kernel import Erased
+from infrastructure.api_keys import ApiKeys
+from infrastructure.migrate import migrate
+from infrastructure.verification import tenants_with_a_log, verify
+from tests.commandline.backups.conftest import add_contact, erase, flip, logs_in, named, only_backup, write_identity
+from tests.commandline.conftest import Run, done, refused
+
+
+@pytest.fixture
+def backup(run: Run, companies, environment):
+    done(run("backup", "create"))
+    return only_backup(environment)
+
+
+def table_rows(url: str) -> dict[str, list[tuple]]:
+    """Everything that is backed up, as a superuser sees it."""
+    from infrastructure.backups.tables import KEPT, KEYS
+
+    with psycopg.connect(url) as connection:
+        return {
+            each.name: sorted(connection.execute(f"SELECT * FROM {each.name}").fetchall(), key=repr)
+            for each in (*KEPT, KEYS)
+        }
+
+
+def counted(url: str) -> int:
+    with psycopg.connect(url) as connection:
+        return sum(
+            connection.execute(f"SELECT count(*) FROM {name}").fetchall()[0][0]
+            for name in ("events", "tenant_heads", "keys.subject_keys", "credentials")
+        )
+
+
+def test_everything_that_cannot_be_made_again_comes_back_as_it_was(run: Run, backup, fresh_urls, empty_urls):
+    before = table_rows(fresh_urls.superuser)
+    told = done(run("backup", "restore", **named(empty_urls)))
+
+    assert "Restored 14 events of 3 tenants" in told
+    assert "start the workers" in told
+    assert table_rows(empty_urls.superuser) == before
+    assert all(len(rows) for name, rows in before.items() if name not in ("import_sources", "api_keys", "idempotency_keys"))
+
+
+def test_people_log_in_and_read_what_they_wrote_and_write_on(run: Run, backup, companies, empty_urls, over):
+    done(run("backup", "restore", "--rebuild", **named(empty_urls)))
+
+    with over(empty_urls) as restored:
+        for company in companies:
+            assert logs_in(restored, company)
+            tenant = company.tenant.id
+            names = {row["name_key"] for row in restored.database.read(tenant, _CONTACTS)}
+            assert len(names) == 3
+            assert any("ada" in (name or "") for name in names)
+            (gone,) = restored.store.stream(tenant, f"contact-{company.erased}")
+            assert isinstance(gone.event.personal, Erased)
+            add_contact(restored, company.tenant, "katherine")
+        assert all(verify(restored.database, id).flaw is None for id in tenants_with_a_log(empty_urls.monitor))
+
+
+_CONTACTS = "SELECT name_key FROM contacts WHERE tenant_id = %(tenant)s"
+
+
+def test_row_level_security_is_as_forced_as_before(run: Run, backup, empty_urls, companies, over):
+    done(run("backup", "restore", **named(empty_urls)))
+
+    with psycopg.connect(empty_urls.superuser) as connection:
+        bare = connection.execute(
+            "SELECT relname FROM pg_class WHERE relrowsecurity AND NOT relforcerowsecurity"
+        ).fetchall()
+        forced = connection.execute("SELECT count(*) FROM pg_class WHERE relforcerowsecurity").fetchall()[0][0]
+    assert bare == []
+    assert forced > 15
+    with over(empty_urls) as restored:
+        mine, others = (company.tenant.id for company in companies)
+        assert restored.database.read(mine, "SELECT 1 FROM events WHERE tenant_id = %(other)s", {"other": others}) == []
+    with psycopg.connect(empty_urls.owner) as connection:
+        assert connection.execute("SELECT count(*) FROM events").fetchall() == [(0,)]
+
+
+def test_a_database_without_tables_gets_them(run: Run, backup, bare_urls, fresh_urls):
+    done(run("backup", "restore", **named(bare_urls)))
+
+    assert table_rows(bare_urls.superuser) == table_rows(fresh_urls.superuser)
+    assert "up to date" in done(run("db", "migrate", **named(bare_urls)))
+
+
+def test_a_backup_of_an_older_release_is_restored_and_brought_up_to_date(run: Run, backup, bare_urls, monkeypatch):
+    """What a later migration makes of older rows happens to restored ones, too."""
+    from infrastructure.backups import restoring
+
+    manifest_has = {"0001-event-log", "0002-projections"}
+    chosen = type("Chosen", (), {"data_manifest": type("M", (), {"migrations": manifest_has})})
+    chosen.keys_manifest = chosen.data_manifest
+    restoring._prepare(bare_urls.owner, chosen)
+
+    with psycopg.connect(bare_urls.superuser) as connection:
+        assert connection.execute("SELECT to_regclass('events'), to_regclass('credentials')").fetchall() == [
+            ("events", None)
+        ]
+    assert len(migrate(bare_urls.owner)) > 3
+
+
+def test_a_database_of_another_release_is_refused(run: Run, backup, bare_urls):
+    migrate(bare_urls.owner, only=["0001-event-log"])
+
+    assert "of another release" in refused(run("backup", "restore", **named(bare_urls)), 1)
+
+
+def test_a_database_with_rows_is_refused_and_left_as_it_is(run: Run, backup, fresh_urls):
+    before = table_rows(fresh_urls.superuser)
+
+    assert "not empty" in refused(run("backup", "restore"), 1)
+    assert table_rows(fresh_urls.superuser) == before
+    assert "3 tenants" in done(run("backup", "create"))
+
+
+def test_an_altered_backup_leaves_the_database_empty(run: Run, backup, empty_urls):
+    flip(backup / "api_keys.copy.gz.age")
+
+    assert "BROKEN: api_keys" in refused(run("backup", "restore", **named(empty_urls)), 1)
+    assert counted(empty_urls.superuser) == 0
+    with psycopg.connect(empty_urls.superuser) as connection:
+        assert connection.execute(
+            "SELECT count(*) FROM pg_class WHERE relrowsecurity AND NOT relforcerowsecurity"
+        ).fetchall() == [(0,)]
+
+
+def test_another_private_key_restores_nothing(run: Run, backup, empty_urls, tmp_path):
+    other = write_identity(tmp_path / "other")
+
+    refused(run("backup", "restore", BACKUP_IDENTITY_FILE=str(other), **named(empty_urls)), 1)
+    assert counted(empty_urls.superuser) == 0
+
+
+def test_who_was_erased_after_the_backup_stays_erased(run: Run, backup, companies, fresh_urls, empty_urls, over):
+    company = companies[0]
+    erase(fresh_urls, company.contacts[0])
+    erase(fresh_urls, company.admin)
+    done(run("backup", "create"))
+    done(run("backup", "restore", backup.name, **named(empty_urls)))
+
+    with over(empty_urls) as restored:
+        for stream in (f"contact-{company.contacts[0]}", f"user-{company.admin}"):
+            event = restored.store.stream(company.tenant.id, stream)[0].event
+            assert isinstance(event.personal, Erased)
+        assert not isinstance(
+            restored.store.stream(company.tenant.id, f"contact-{company.contacts[1]}")[0].event.personal, Erased
+        )
+        assert restored.database.read(company.tenant.id, "SELECT 1 FROM credentials WHERE tenant_id = %(tenant)s") == []
+        assert logs_in(restored, companies[1])
+
+
+def test_an_old_backup_opens_with_keys_that_came_later(run: Run, backup, companies, built, empty_urls, over):
+    add_contact(built, companies[0].tenant, "katherine")
+    done(run("backup", "create"))
+    done(run("backup", "restore", backup.name, **named(empty_urls)))
+
+    with over(empty_urls) as restored:
+        assert restored.store.head(companies[0].tenant.id) == built.store.head(companies[0].tenant.id) - 1
+        add_contact(restored, companies[0].tenant, "katherine")
+
+
+def test_programs_get_in_by_their_keys(run: Run, companies, built, environment, empty_urls, over):
+    from application.ports import Principal  # noqa: F401
+
+    company = companies[0]
+    keys = ApiKeys(built.database)
+    principal = _principal(built, company)
+    _, text = keys.make(principal, "a program", None, None)
+    done(run("backup", "create"))
+    done(run("backup", "restore", **named(empty_urls)))
+
+    from infrastructure.api_keys import KeyToken
+
+    with over(empty_urls) as restored:
+        found, _ = ApiKeys(restored.database).principal(KeyToken.read(text).claims)
+        assert found.user == company.admin
+
+
+def test_sessions_do_not_come_back(run: Run, companies, built, empty_urls):
+    logs_in(built, companies[0])
+    done(run("backup", "create"))
+    done(run("backup", "restore", **named(empty_urls)))
+
+    with psycopg.connect(empty_urls.superuser) as connection:
+        assert connection.execute("SELECT count(*) FROM sessions").fetchall() == [(0,)]
+
+
+def test_projections_begin_with_a_generation_that_no_store_has_seen(run: Run, backup, empty_urls):
+    done(run("backup", "restore", **named(empty_urls)))
+
+    with psycopg.connect(empty_urls.superuser) as connection:
+        rows = connection.execute(
+            "SELECT DISTINCT generation > 1000000, position, live, published = (projection <> 'search')"
+            " FROM projection_checkpoints"
+        ).fetchall()
+    assert rows == [(True, 0, True, True)]
