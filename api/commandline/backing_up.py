@@ -1,6 +1,5 @@
 """`clientforge backup`: what can't be made again is kept elsewhere, sealed, and comes back from there."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +10,6 @@ from api.commandline.options import DataDir
 
 if TYPE_CHECKING:
     from infrastructure.backups.retention import Keep
-    from infrastructure.backups.shelf import Backup, Shelf
     from infrastructure.settings import Settings
 
 Name = Annotated[
@@ -39,6 +37,7 @@ def create_command(
     """
     from api.commandline.context import settings
     from api.commandline.shelves import noted, part_by_part, roles, shelves
+    from api.commandline.telling_backups import files_told, megabytes
     from infrastructure.backups.retention import Keep
     from infrastructure.backups.sealing import recipients
     from infrastructure.backups.taking import Order, take
@@ -55,8 +54,8 @@ def create_command(
             gone = data.thin_out(_keep(found) if keep is None else Keep(newest=keep))
             # Older keys would open what was erased since, and newer ones open all else.
             keys.thin_out(Keep(newest=1))
-    sizes = f"{taken.data.events:,} events of {len(taken.data.heads):,} tenants, {_files_told(taken.data.files)}"
-    print(f"Backed up {sizes}: {taken.backup.path} ({_megabytes(taken.data.bytes)})")
+    sizes = f"{taken.data.events:,} events of {len(taken.data.heads):,} tenants, {files_told(taken.data.files)}"
+    print(f"Backed up {sizes}: {taken.backup.path} ({megabytes(taken.data.bytes)})")
     if gone:
         print(f"Removed {len(gone)} older: {', '.join(each.name for each in gone)}")
 
@@ -65,6 +64,7 @@ def list_command(data_dir: DataDir = None) -> None:
     """List the backups, the newest first."""
     from api.commandline.context import settings
     from api.commandline.shelves import shelves
+    from api.commandline.telling_backups import line
 
     data, keys = shelves(settings(data_dir))
     backups = data.backups()
@@ -73,7 +73,7 @@ def list_command(data_dir: DataDir = None) -> None:
         return
     print(f"{'name':<24}{'age':>10}{'size':>12}{'events':>14}{'files':>10}  verified")
     for each in backups:
-        print(_line(data, each))
+        print(line(data, each))
     newest = keys.backups()[:1]
     print(f"Keys: {f'of {newest[0].name}' if newest else 'NONE'}, in {keys.root}")
 
@@ -86,6 +86,7 @@ def verify_command(name: Name = None, data_dir: DataDir = None) -> None:
     """
     from api.commandline.context import settings
     from api.commandline.shelves import explained, part_by_part, reader, shelves
+    from api.commandline.telling_backups import files_told
     from infrastructure.backups.flaws import BackupBroken
     from infrastructure.backups.reading import Nowhere, choose
 
@@ -104,7 +105,7 @@ def verify_command(name: Name = None, data_dir: DataDir = None) -> None:
     manifest = chosen.data_manifest
     print(
         f"{backup.name}: {manifest.events:,} events of {len(manifest.heads):,} tenants,"
-        f" {_files_told(manifest.files)}, intact; keys of {chosen.keys.name}"
+        f" {files_told(manifest.files)}, intact; keys of {chosen.keys.name}"
     )
 
 
@@ -123,6 +124,7 @@ def restore_command(
     """
     from api.commandline.context import application, settings
     from api.commandline.shelves import explained, part_by_part, reader, roles, shelves
+    from api.commandline.telling_backups import files_told
     from infrastructure.backups.reading import choose
     from infrastructure.backups.restoring import restore
 
@@ -137,7 +139,7 @@ def restore_command(
         manifest = chosen.data_manifest
         print(
             f"Restored {manifest.events:,} events of {len(manifest.heads):,} tenants of {manifest.taken_at:%F %T %Z},"
-            f" {_files_told(restored.found.files if files else None)}; keys of {chosen.keys.name}",
+            f" {files_told(restored.found.files if files else None)}; keys of {chosen.keys.name}",
             flush=True,
         )
         if rebuild:
@@ -190,40 +192,3 @@ def _release() -> str:
     from importlib.metadata import version
 
     return version("clientforge")
-
-
-def _line(shelf: "Shelf", backup: "Backup") -> str:
-    """A backup in the list; one whose manifest is broken says so."""
-    from infrastructure.backups.flaws import BackupBroken
-
-    age = _age(backup.taken_at)
-    try:
-        manifest = shelf.manifest(backup)
-    except BackupBroken as broken:
-        return f"{backup.name:<24}{age:>10}  BROKEN: {broken}"
-    files = "none" if manifest.files is None else f"{manifest.files:,}"
-    sizes = f"{_megabytes(manifest.bytes):>12}{manifest.events:>14,}{files:>10}"
-    return f"{backup.name:<24}{age:>10}{sizes}  {_verdict(backup)}"
-
-
-def _verdict(backup: "Backup") -> str:
-    if backup.verdict is None:
-        return "never"
-    when = f"{_age(backup.verdict.at)} ago"
-    return f"{when}, intact" if backup.verdict.flaw is None else f"{when}, BROKEN: {backup.verdict.flaw}"
-
-
-def _files_told(files: int | None) -> str:
-    return "no files" if files is None else f"{files:,} file{'s' * (files != 1)}"
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:,.1f} MB"
-
-
-def _age(moment: datetime) -> str:
-    minutes = max(0, int((datetime.now(UTC) - moment).total_seconds() // 60))
-    for unit, size in (("d", 1440), ("h", 60)):
-        if minutes >= 2 * size:
-            return f"{minutes // size} {unit}"
-    return f"{minutes} min"

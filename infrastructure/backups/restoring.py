@@ -66,7 +66,7 @@ def restore(
         tables = _lift_security(connection)
         _refuse_rows(connection, tables)
         found = reader.read(chosen, _Tables(connection), files)
-        _shut_out_erased(connection)
+        _shut_out_erased(connection, {part.name for part in chosen.data_manifest.parts})
         _begin_anew(connection, groups)
         _put_security_back(connection, tables)
     migrate(owner_url)
@@ -116,10 +116,10 @@ def _refuse_rows(connection: psycopg.Connection, tables: list[str]) -> None:
             )
 
 
-def _shut_out_erased(connection: psycopg.Connection) -> None:
+def _shut_out_erased(connection: psycopg.Connection, restored: set[str]) -> None:
     """Who was erased after the backup doesn't log in with what it holds."""
     for each in KEPT:
-        if each.person is not None:
+        if each.person is not None and each.name in restored:
             connection.execute(
                 sql.SQL(
                     "DELETE FROM {} t USING {} k"

@@ -1,6 +1,7 @@
 """A database aside, in which a recovery is rehearsed: on a server of its own for the time being, or on a given one."""
 
 import secrets
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -24,11 +25,17 @@ def scratch_database(server_url: str | None = None) -> Iterator[Roles]:
     """
     with ExitStack() as stack:
         if server_url is None:
-            place = stack.enter_context(tempfile.TemporaryDirectory(prefix="clientforge-drill-"))
+            place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="clientforge-drill-")))
             # The server may run under an account of its own, which must get to its files.
-            Path(place).chmod(0o711)
-            server_url = stack.enter_context(EmbeddedPostgres(Path(place) / "postgres")).superuser_url()
+            place.chmod(0o711)
+            stack.callback(_remove, place / "postgres")
+            server_url = stack.enter_context(EmbeddedPostgres(place / "postgres")).superuser_url()
         yield stack.enter_context(_database(server_url))
+
+
+def _remove(directory: Path) -> None:
+    """Removes a server's files, wherever they are: where its account can't reach the directory, it is a link."""
+    shutil.rmtree(directory.resolve(), ignore_errors=True)
 
 
 @contextmanager

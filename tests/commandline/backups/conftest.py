@@ -81,8 +81,7 @@ def found(built: Application, name: str) -> Company:
     password = secrets.token_urlsafe(24)
     admin = seed_admin(built, tenant, ADMIN, password).user
     contacts = [add_contact(built, tenant, first) for first in ("ada", "grace", "emmy")]
-    company = Company(tenant=tenant, password=password, admin=admin, erased=contacts.pop(), contacts=contacts)
-    return company
+    return Company(tenant=tenant, password=password, admin=admin, erased=contacts.pop(), contacts=contacts)
 
 
 def erase(urls: DatabaseUrls, subject: UUID) -> None:

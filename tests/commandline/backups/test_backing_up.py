@@ -95,9 +95,7 @@ def test_the_last_backup_that_was_found_good_is_never_removed(run: Run, companie
     assert len(list(good.parent.glob("*Z"))) == 2
 
 
-def test_a_backup_that_is_killed_leaves_nothing_that_looks_like_one(
-    run: Run, companies, built, environment, tmp_path
-):
+def test_a_backup_that_is_killed_leaves_nothing_that_looks_like_one(run: Run, companies, built, environment, tmp_path):
     directory = tmp_path / "files"
     directory.mkdir()
     with (directory / "large").open("wb") as file:

@@ -1,11 +1,19 @@
 """`backup restore`: what comes back is what was there, all of it or nothing."""
 
+import base64
+
 import psycopg
 import pytest
+from msgspec import structs
+from uuid_utils.compat import uuid7
 
 from domain.kernel import Erased
-from infrastructure.api_keys import ApiKeys
-from infrastructure.migrate import migrate
+from domain.permissions import Role
+from infrastructure.api_keys import ApiKeys, KeyToken
+from infrastructure.backups.manifest import Signer
+from infrastructure.backups.tables import KEPT, KEYS
+from infrastructure.migrate import applied, migrate
+from infrastructure.sessions import Principal
 from infrastructure.verification import tenants_with_a_log, verify
 from tests.commandline.backups.conftest import add_contact, erase, flip, logs_in, named, only_backup, write_identity
 from tests.commandline.conftest import Run, done, refused
@@ -17,10 +25,8 @@ def backup(run: Run, companies, environment):
     return only_backup(environment)
 
 
-def table_rows(url: str) -> dict[str, list[tuple]]:
+def table_rows(url: str) -> dict[str, list[tuple[object, ...]]]:
     """Everything that is backed up, as a superuser sees it."""
-    from infrastructure.backups.tables import KEPT, KEYS
-
     with psycopg.connect(url) as connection:
         return {
             each.name: sorted(connection.execute(f"SELECT * FROM {each.name}").fetchall(), key=repr)
@@ -43,7 +49,9 @@ def test_everything_that_cannot_be_made_again_comes_back_as_it_was(run: Run, bac
     assert "Restored 14 events of 3 tenants" in told
     assert "start the workers" in told
     assert table_rows(empty_urls.superuser) == before
-    assert all(len(rows) for name, rows in before.items() if name not in ("import_sources", "api_keys", "idempotency_keys"))
+    assert all(
+        len(rows) for name, rows in before.items() if name not in ("import_sources", "api_keys", "idempotency_keys")
+    )
 
 
 def test_people_log_in_and_read_what_they_wrote_and_write_on(run: Run, backup, companies, empty_urls, over):
@@ -89,20 +97,32 @@ def test_a_database_without_tables_gets_them(run: Run, backup, bare_urls, fresh_
     assert "up to date" in done(run("db", "migrate", **named(bare_urls)))
 
 
-def test_a_backup_of_an_older_release_is_restored_and_brought_up_to_date(run: Run, backup, bare_urls, monkeypatch):
-    """What a later migration makes of older rows happens to restored ones, too."""
-    from infrastructure.backups import restoring
+def test_a_backup_of_an_older_release_is_restored_and_brought_up_to_date(run: Run, backup, bare_urls, environment):
+    """What a later migration makes of older rows happens to restored ones, too: here to all that was restored."""
+    signer = Signer(base64.b64decode(environment["MASTER_KEY"]))
+    manifest = signer.read(backup)
+    older = [each for each in manifest.migrations if each < "0008"]
+    parts = [each for each in manifest.parts if each.name != "api_keys"]
+    (backup / "manifest.json").write_bytes(signer.text(structs.replace(manifest, migrations=older, parts=parts)))
 
-    manifest_has = {"0001-event-log", "0002-projections"}
-    chosen = type("Chosen", (), {"data_manifest": type("M", (), {"migrations": manifest_has})})
-    chosen.keys_manifest = chosen.data_manifest
-    restoring._prepare(bare_urls.owner, chosen)
+    done(run("backup", "restore", **named(bare_urls)))
+    assert set(applied(bare_urls.owner)) == set(manifest.migrations)
+    with psycopg.connect(bare_urls.owner) as connection:
+        order = [row[0] for row in connection.execute(_ORDER)]
+    assert order.index("0008-teams") > order.index("0007-identity")
+    assert counted(bare_urls.superuser) > 20
 
-    with psycopg.connect(bare_urls.superuser) as connection:
-        assert connection.execute("SELECT to_regclass('events'), to_regclass('credentials')").fetchall() == [
-            ("events", None)
-        ]
-    assert len(migrate(bare_urls.owner)) > 3
+
+_ORDER = "SELECT migration_id FROM _yoyo_migration ORDER BY applied_at_utc"
+
+
+def test_a_backup_of_a_newer_release_is_refused(run: Run, backup, bare_urls, environment):
+    signer = Signer(base64.b64decode(environment["MASTER_KEY"]))
+    manifest = signer.read(backup)
+    newer = [*manifest.migrations, "9999-the-future"]
+    (backup / "manifest.json").write_bytes(signer.text(structs.replace(manifest, migrations=newer)))
+
+    assert "9999-the-future" in refused(run("backup", "restore", **named(bare_urls)), 1)
 
 
 def test_a_database_of_another_release_is_refused(run: Run, backup, bare_urls):
@@ -165,17 +185,12 @@ def test_an_old_backup_opens_with_keys_that_came_later(run: Run, backup, compani
         add_contact(restored, companies[0].tenant, "katherine")
 
 
-def test_programs_get_in_by_their_keys(run: Run, companies, built, environment, empty_urls, over):
-    from application.ports import Principal  # noqa: F401
-
+def test_programs_get_in_by_their_keys(run: Run, companies, built, empty_urls, over):
     company = companies[0]
-    keys = ApiKeys(built.database)
-    principal = _principal(built, company)
-    _, text = keys.make(principal, "a program", None, None)
+    owner = Principal(tenant=company.tenant.id, user=company.admin, session=uuid7(), role=Role.ADMIN)
+    _, text = ApiKeys(built.database).make(owner, "a program", None, None)
     done(run("backup", "create"))
     done(run("backup", "restore", **named(empty_urls)))
-
-    from infrastructure.api_keys import KeyToken
 
     with over(empty_urls) as restored:
         found, _ = ApiKeys(restored.database).principal(KeyToken.read(text).claims)

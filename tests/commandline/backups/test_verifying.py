@@ -125,7 +125,9 @@ def test_another_master_key_is_found(run: Run, backup):
 
 def test_keys_that_the_master_key_does_not_open_are_found(run: Run, companies, fresh_urls, environment):
     with psycopg.connect(fresh_urls.superuser, autocommit=True) as connection:
-        connection.execute("UPDATE keys.subject_keys SET wrapped = sha512(wrapped) WHERE subject = %s", (companies[0].admin,))
+        connection.execute(
+            "UPDATE keys.subject_keys SET wrapped = sha512(wrapped) WHERE subject = %s", (companies[0].admin,)
+        )
     done(run("backup", "create"))
 
     told = refused(run("backup", "verify"), 1)
