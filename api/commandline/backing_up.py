@@ -36,7 +36,7 @@ def create_command(
     open it. What is made from the log (read models, search, audit) is not in it.
     """
     from api.commandline.context import settings
-    from api.commandline.shelves import noted, part_by_part, roles, shelves
+    from api.commandline.shelves import files_directory, noted, part_by_part, roles, shelves
     from api.commandline.telling_backups import files_told, megabytes
     from infrastructure.backups.retention import Keep
     from infrastructure.backups.sealing import recipients
@@ -46,7 +46,7 @@ def create_command(
     data, keys = shelves(found)
     asked = roles(found)
     with noted(found, "backup"):
-        files = None if without_files else _files(found)
+        files = None if without_files else files_directory(found)
         order = Order(roles=asked, files=files, recipients=recipients(found.backup_recipients), release=_release())
         with data.held(), keys.held():
             with part_by_part("Backing up") as tell:
@@ -109,48 +109,6 @@ def verify_command(name: Name = None, data_dir: DataDir = None) -> None:
     )
 
 
-def restore_command(
-    name: Name = None,
-    rebuild: Annotated[
-        bool, typer.Option("--rebuild", help="Make the read models, search and audit at once, too.")
-    ] = False,
-    without_files: Annotated[bool, typer.Option("--without-files", help="Leave files where they are.")] = False,
-    data_dir: DataDir = None,
-) -> None:
-    """Restore a backup into an empty database, and its files into an empty FILES_DIR: all of it, or nothing.
-
-    The database (DATABASE_OWNER_URL) has its roles, and no rows. Whoever was erased after the backup stays erased:
-    keys come from the newest backup of keys. docs/backup.md goes through all steps.
-    """
-    from api.commandline.context import application, settings
-    from api.commandline.shelves import explained, part_by_part, reader, roles, shelves
-    from api.commandline.telling_backups import files_told
-    from infrastructure.backups.reading import choose
-    from infrastructure.backups.restoring import restore
-
-    found = settings(data_dir)
-    data, keys = shelves(found)
-    asked = roles(found)
-    with explained(), application(data_dir) as built:
-        chosen = choose(data, keys, name)
-        files = None if without_files or chosen.data_manifest.files is None else _files(found)
-        with part_by_part("Restoring") as tell:
-            restored = restore(asked.owner, chosen, reader(found, tell), files, tuple(built.engine.groups.values()))
-        manifest = chosen.data_manifest
-        print(
-            f"Restored {manifest.events:,} events of {len(manifest.heads):,} tenants of {manifest.taken_at:%F %T %Z},"
-            f" {files_told(restored.found.files if files else None)}; keys of {chosen.keys.name}",
-            flush=True,
-        )
-        if rebuild:
-            from infrastructure.backups.filling import fill
-
-            fill(built.engine, manifest.heads)
-            print("Made the read models, search and the audit trail.")
-        else:
-            print("Next: start the workers, which make the read models, search and the audit trail from the log.")
-
-
 def keygen_command(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write the private key; it must not exist.")],
 ) -> None:
@@ -170,11 +128,6 @@ def keygen_command(
     with os.fdopen(descriptor, "w") as target:
         target.write(f"# public key: {identity.to_public()}\n{identity}\n")
     print(f"The private key is in {file}.\nBACKUP_RECIPIENTS={identity.to_public()}")
-
-
-def _files(settings: "Settings") -> Path | None:
-    directory: Path | None = getattr(settings, "files_dir", None)
-    return directory
 
 
 def _keep(settings: "Settings") -> "Keep":

@@ -47,6 +47,8 @@ def drill_command(name: Name = None, data_dir: DataDir = None) -> None:
         _tell(drilled, chosen.data.name, chosen.data.taken_at)
         if drilled.differences:
             raise typer.Exit(1)
+        chosen.data.note(None)
+        chosen.keys.note(None)
 
 
 def _tell(drilled: "Drilled", name: str, taken_at: datetime) -> None:

@@ -77,17 +77,22 @@ class Reader:
         """Passes on all rows, and the files where there is a directory for them. Raises BackupBroken at the first
         thing that is wrong: what has been passed on by then is not to be used."""
         _refuse_missing(chosen)
-        found = Found()
-        for part in chosen.keys_manifest.parts:
-            keys = self._table(chosen.keys.path, part, chosen.keys_manifest, into)
-            if isinstance(keys, Keys):
-                found.erased = keys.erased
+        found = Found(erased=self.keys(chosen.keys, chosen.keys_manifest, into))
         for part in chosen.data_manifest.parts:
             if part.name == FILES:
                 found.files = self._files(chosen.data.path, part, files, found)
             else:
                 self._table(chosen.data.path, part, chosen.data_manifest, into)
         return found
+
+    def keys(self, backup: Backup, manifest: Manifest, into: Sink) -> set[tuple[UUID, UUID]]:
+        """Passes on the keys; whom they say erased (tenant, subject). Raises BackupBroken."""
+        erased: set[tuple[UUID, UUID]] = set()
+        for part in manifest.parts:
+            keys = self._table(backup.path, part, manifest, into)
+            if isinstance(keys, Keys):
+                erased |= keys.erased
+        return erased
 
     def _table(self, place: Path, part: Part, manifest: Manifest, into: Sink) -> Follower:
         following = follower(part.name, part.columns, manifest, self._wrapping)

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -45,8 +45,9 @@ class Backup(Struct, frozen=True, kw_only=True):
         return self.path.name
 
     def note(self, flaw: str | None) -> None:
-        """Notes that it was verified now."""
-        _write(self.path / _VERDICT, msgspec.json.encode(Verdict(at=datetime.now(UTC), flaw=flaw)))
+        """Notes that it was verified now, unless nobody may write there."""
+        with suppress(OSError):
+            _write(self.path / _VERDICT, msgspec.json.encode(Verdict(at=datetime.now(UTC), flaw=flaw)))
 
 
 class Shelf:

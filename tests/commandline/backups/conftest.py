@@ -1,6 +1,7 @@
 """A system with two tenants, people in them, one of whom was erased; and where its backups go."""
 
 import secrets
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -50,7 +51,6 @@ def environment(environment: dict[str, str], identity: Path, tmp_path: Path) -> 
         "BACKUP_DIR": str(tmp_path / "backups"),
         "BACKUP_RECIPIENTS": identity.read_text().split()[3],
         "BACKUP_IDENTITY_FILE": str(identity),
-        "CLIENTFORGE_TRACEBACK": "1",
     }
 
 
@@ -153,6 +153,14 @@ def over(environment: dict[str, str]) -> Over:
             application.close()
 
     return over
+
+
+@pytest.fixture
+def aside() -> Iterator[Path]:
+    """A directory for temporary files that a server under an account of its own gets to, too."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as directory:
+        Path(directory).chmod(0o711)
+        yield Path(directory)
 
 
 def only_backup(environment: dict[str, str]) -> Path:

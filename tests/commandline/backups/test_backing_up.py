@@ -126,9 +126,9 @@ def test_a_backup_that_is_killed_leaves_nothing_that_looks_like_one(run: Run, co
 WITH_FILES = """
 import sys
 from pathlib import Path
-from api.commandline import backing_up, main
+from api.commandline import main, shelves
 directory = Path(sys.argv[1])
-backing_up._files = lambda settings: directory
+shelves.files_directory = lambda settings: directory
 sys.argv = ["clientforge", "backup", "create"]
 main()
 """

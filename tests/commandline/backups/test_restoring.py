@@ -47,7 +47,7 @@ def test_everything_that_cannot_be_made_again_comes_back_as_it_was(run: Run, bac
     told = done(run("backup", "restore", **named(empty_urls)))
 
     assert "Restored 14 events of 3 tenants" in told
-    assert "start the workers" in told
+    assert "Workers make the read models" in told
     assert table_rows(empty_urls.superuser) == before
     assert all(
         len(rows) for name, rows in before.items() if name not in ("import_sources", "api_keys", "idempotency_keys")
@@ -173,6 +173,25 @@ def test_who_was_erased_after_the_backup_stays_erased(run: Run, backup, companie
         )
         assert restored.database.read(company.tenant.id, "SELECT 1 FROM credentials WHERE tenant_id = %(tenant)s") == []
         assert logs_in(restored, companies[1])
+
+
+def test_whom_a_recovery_to_a_point_in_time_brought_back_is_erased_again(run: Run, companies, fresh_urls, built):
+    """A recovery of the whole server brings the keys of its time back, too."""
+    tenant, person = companies[0].tenant.id, companies[0].contacts[0]
+    with psycopg.connect(fresh_urls.superuser, autocommit=True) as connection:
+        before = connection.execute("SELECT wrapped FROM keys.subject_keys WHERE subject = %s", (person,)).fetchall()
+        erase(fresh_urls, person)
+        done(run("backup", "create"))
+        connection.execute(
+            "UPDATE keys.subject_keys SET wrapped = %s, erased_at = NULL WHERE subject = %s", (before[0][0], person)
+        )
+    assert not isinstance(built.store.stream(tenant, f"contact-{person}")[0].event.personal, Erased)
+
+    told = done(run("backup", "erase-again"))
+    assert "Erased 1 of 3 again" in told
+    assert "projections rebuild" in told
+    assert isinstance(built.store.stream(tenant, f"contact-{person}")[0].event.personal, Erased)
+    assert "Erased 0 of 3" in done(run("backup", "erase-again"))
 
 
 def test_an_old_backup_opens_with_keys_that_came_later(run: Run, backup, companies, built, empty_urls, over):
