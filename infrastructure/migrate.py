@@ -75,9 +75,11 @@ def migrate(
     directory: Path = MIGRATIONS,
     on_waiting: Callable[[], object] = lambda: None,
 ) -> list[str]:
-    """Applies what is pending, or `only` these of it; the ids of what was applied. While another process does so this one waits, and says
-    so once by `on_waiting`. Raises psycopg.errors.LockNotAvailable where a table is in use for too long: that
-    migration then hasn't happened."""
+    """Applies what is pending, or `only` these of it; the ids of what was applied.
+
+    While another process does so this one waits, and says so once by `on_waiting`. Raises
+    psycopg.errors.LockNotAvailable where a table is in use for too long: that migration then hasn't happened.
+    """
     with _alone(owner_url, on_waiting):
         backend = get_backend(_yoyo_url(owner_url))
         try:

@@ -36,7 +36,7 @@ def create_command(
     open it. What is made from the log (read models, search, audit) is not in it.
     """
     from api.commandline.context import settings
-    from api.commandline.shelves import files_directory, noted, part_by_part, roles, shelves
+    from api.commandline.shelves import noted, part_by_part, roles, shelves
     from api.commandline.telling_backups import files_told, megabytes
     from infrastructure.backups.retention import Keep
     from infrastructure.backups.sealing import recipients
@@ -46,7 +46,7 @@ def create_command(
     data, keys = shelves(found)
     asked = roles(found)
     with noted(found, "backup"):
-        files = None if without_files else files_directory(found)
+        files = None if without_files else found.files_dir
         order = Order(roles=asked, files=files, recipients=recipients(found.backup_recipients), release=_release())
         with data.held(), keys.held():
             with part_by_part("Backing up") as tell:

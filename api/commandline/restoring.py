@@ -69,7 +69,7 @@ def erase_again_command(data_dir: DataDir = None) -> None:
 
 def _restore(name: str | None, data_dir: Path | None, *, rebuild: bool, with_files: bool) -> None:
     from api.commandline.context import application, settings
-    from api.commandline.shelves import explained, files_directory, part_by_part, reader, roles, shelves
+    from api.commandline.shelves import explained, part_by_part, reader, roles, shelves
     from api.commandline.telling_backups import files_told
     from infrastructure.backups.filling import fill
     from infrastructure.backups.reading import choose
@@ -81,7 +81,7 @@ def _restore(name: str | None, data_dir: Path | None, *, rebuild: bool, with_fil
     with explained(), application(data_dir) as built:
         chosen = choose(data, keys, name)
         manifest = chosen.data_manifest
-        files = files_directory(found) if with_files and manifest.files is not None else None
+        files = found.files_dir if with_files and manifest.files is not None else None
         with part_by_part("Restoring") as tell:
             restored = restore(asked.owner, chosen, reader(found, tell), files, tuple(built.engine.groups.values()))
         print(
@@ -111,7 +111,7 @@ def _new_system(into: Path) -> Iterator[Path]:
         if (place.postgres / "PG_VERSION").exists():
             raise WrongUsage(f"{into} holds a database already.")
         with _kept_unless_whole(place, known), bare_database(place) as urls:
-            place.write_settings({**place.secrets(), **urls, **_own_files(place)})
+            place.write_settings({**place.secrets(), **urls, "FILES_DIR": str(place.files)})
             yield place.path
     finally:
         place.release()
@@ -124,9 +124,3 @@ def _kept_unless_whole(place: "DataDirectory", known: dict[str, str]) -> Iterato
     except BaseException:
         place.write_settings(known)
         raise
-
-
-def _own_files(place: "DataDirectory") -> dict[str, str]:
-    from infrastructure.settings import Settings
-
-    return {"FILES_DIR": str(place.path / "files")} if "files_dir" in Settings.model_fields else {}

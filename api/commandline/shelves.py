@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Protocol
 from api.commandline.failures import CommandFailed, WrongUsage
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from infrastructure.backups.reading import Reader
     from infrastructure.backups.shelf import Shelf
     from infrastructure.backups.snapshot import Roles
@@ -39,12 +37,6 @@ def roles(settings: "Settings") -> "Roles":
         monitor=settings.database_monitor_url.get_secret_value(),
         owner=settings.database_owner_url.get_secret_value(),
     )
-
-
-def files_directory(settings: "Settings") -> "Path | None":
-    """Where files' bytes are, None where this release keeps none."""
-    directory: Path | None = getattr(settings, "files_dir", None)
-    return directory
 
 
 class TellPart(Protocol):

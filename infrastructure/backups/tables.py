@@ -27,7 +27,11 @@ KEPT: tuple[Kept, ...] = (
     Kept(name="import_sources"),
     Kept(name="principals"),
     Kept(name="credentials", person="user_id"),
+    Kept(name="second_factors", person="user_id"),
+    Kept(name="recovery_codes", person="user_id"),
     Kept(name="api_keys", person="user_id"),
+    Kept(name="storage_use"),
+    Kept(name="stored_files"),
 )
 
 READ_MODELS: Mapping[str, Sequence[str]] = {each.name: tuple(each.tables) for each in RELATIONAL}
@@ -44,10 +48,11 @@ LEFT_OUT: Mapping[str, str] = {
     "projection_checkpoints": "begins anew, with a generation that no store has seen",
     "projection_failures": "what can't be applied fails again, and is decided on again",
     "sessions": "would bring sessions back that have been ended since: everybody logs in anew",
+    "mailed_tokens": "opens doors for a while: a link is asked for anew",
     "log_in_attempts": _IN_THE_PAST,
     "security_quotas": _IN_THE_PAST,
 }
 """Tables of tenants that no backup holds, and why not."""
 
-OF_MIGRATIONS = frozenset({"_yoyo_log", "_yoyo_migration", "_yoyo_version", "yoyo_lock"})
+OF_MIGRATIONS = frozenset({"_yoyo_log", "_yoyo_migration", "_yoyo_version", "yoyo_lock", "migration_lock"})
 """What `db migrate` keeps for itself: a restore migrates anew, to where the backup's manifest says."""

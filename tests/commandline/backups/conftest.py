@@ -15,7 +15,7 @@ from psycopg import sql
 from uuid_utils.compat import uuid7
 
 from api.commandline.context import sender
-from api.commandline.seeding import _credentials, seed_admin
+from api.commandline.seeding import _access, seed_admin
 from application.tenancy import TenantProfile
 from domain.contacts.commands import CreateContact, EmailDraft
 from domain.tenants.commands import RegisterTenant
@@ -107,7 +107,7 @@ def companies(built: Application, fresh_urls: DatabaseUrls) -> list[Company]:
 def logs_in(built: Application, company: Company) -> bool:
     """Whether the company's admin gets in by their password."""
     names, client = [company.tenant.subdomain], Client(address="192.0.2.1")
-    return bool(_credentials(built).log_in(names, ADMIN, company.password, client).access_token)
+    return bool(_access(built)[0].log_in(names, ADMIN, company.password, client).access_token)
 
 
 @pytest.fixture

@@ -101,9 +101,9 @@ def test_a_backup_that_is_killed_leaves_nothing_that_looks_like_one(run: Run, co
     with (directory / "large").open("wb") as file:
         for _ in range(200):
             file.write(os.urandom(1_000_000))
-    killed = subprocess.Popen(
-        [sys.executable, "-c", WITH_FILES, str(directory)], env=environment, cwd=tmp_path, stderr=subprocess.PIPE
-    )
+    command = [sys.executable, "-m", "api.commandline", "backup", "create"]
+    chosen = {**environment, "FILES_DIR": str(directory)}
+    killed = subprocess.Popen(command, env=chosen, cwd=tmp_path, stderr=subprocess.PIPE)
     data = Path(environment["BACKUP_DIR"])
     deadline = time.monotonic() + 60
     while not any(each.stat().st_size for each in data.glob(".unfinished-*/files.*")):
@@ -121,18 +121,6 @@ def test_a_backup_that_is_killed_leaves_nothing_that_looks_like_one(run: Run, co
     done(run("backup", "create"))
     assert list(data.glob(".unfinished-*")) == []
     assert "intact" in done(run("backup", "verify"))
-
-
-WITH_FILES = """
-import sys
-from pathlib import Path
-from api.commandline import main, shelves
-directory = Path(sys.argv[1])
-shelves.files_directory = lambda settings: directory
-sys.argv = ["clientforge", "backup", "create"]
-main()
-"""
-"""Backs up with a directory of files: its setting comes with files themselves."""
 
 
 @pytest.mark.parametrize("option", ["--keep=0", "--keep=-1"])
