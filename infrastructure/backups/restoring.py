@@ -26,7 +26,8 @@ from projections.targets import Group
 
 _TABLES: LiteralString = """
 SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname IN ('public', 'keys') AND c.relkind IN ('r', 'p') AND c.relrowsecurity ORDER BY 1
+WHERE n.nspname IN ('public', 'keys') AND c.relkind IN ('r', 'p') AND c.relrowsecurity
+ORDER BY c.relname <> 'tenant_heads', 1
 """
 _UNFORCED: LiteralString = """
 SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -64,7 +65,6 @@ def restore(
     _prepare(owner_url, chosen)
     with psycopg.connect(owner_url, connect_timeout=10, prepare_threshold=None) as connection:
         tables = _lift_security(connection)
-        _refuse_rows(connection, tables)
         found = reader.read(chosen, _Tables(connection), files)
         _shut_out_erased(connection, {part.name for part in chosen.data_manifest.parts})
         _begin_anew(connection, groups)
@@ -93,10 +93,16 @@ def _prepare(owner_url: str, chosen: Set) -> None:
 
 
 def _lift_security(connection: psycopg.Connection) -> list[str]:
+    """Lifts it from the owner; the tables. Raises BackupRefused at the first one that has rows: a database in use is
+    found out by its first lock."""
     connection.execute(_PATIENCE)
     tables = [row[0] for row in connection.execute(_TABLES).fetchall()]
     for name in tables:
         connection.execute(sql.SQL("ALTER TABLE {} NO FORCE ROW LEVEL SECURITY").format(table(name)))
+        if connection.execute(sql.SQL("SELECT FROM {} LIMIT 1").format(table(name))).rowcount:
+            raise BackupRefused(
+                f"The database is not empty: {name} has rows. A backup is restored into an empty one only."
+            )
     return tables
 
 
@@ -105,15 +111,6 @@ def _put_security_back(connection: psycopg.Connection, tables: list[str]) -> Non
         connection.execute(sql.SQL("ALTER TABLE {} FORCE ROW LEVEL SECURITY").format(table(name)))
     if bare := connection.execute(_UNFORCED).fetchone():
         raise RuntimeError(f"row-level security is not forced on {bare[0]}")
-
-
-def _refuse_rows(connection: psycopg.Connection, tables: list[str]) -> None:
-    for name in tables:
-        found = connection.execute(sql.SQL("SELECT FROM {} LIMIT 1").format(table(name))).rowcount
-        if found:
-            raise BackupRefused(
-                f"The database is not empty: {name} has rows. A backup is restored into an empty one only."
-            )
 
 
 def _shut_out_erased(connection: psycopg.Connection, restored: set[str]) -> None:
