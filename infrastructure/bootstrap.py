@@ -1,8 +1,8 @@
 """The only composition root: settings in, a working application out."""
 
 import logging
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, TypeVar
@@ -180,6 +180,22 @@ def build(
         tenancy=Tenancy(store, handler),
         telemetry=telemetry,
     )
+
+
+@contextmanager
+def engine_aside(dsn: str, master_key: bytes) -> Iterator[Engine]:
+    """An engine over a copy: its search and audit are in its PostgreSQL, and nobody is told what becomes of them.
+
+    What can't be projected is parked at once.
+    """
+    database, own = Database(dsn), Database(dsn)
+    store = PostgresEventStore(database, KeyRing(database, Wrapping(master_key)), Mapper(EVENT_TYPES))
+    targets = groups(database, PostgresIndex(database), PostgresTrail(database))
+    try:
+        yield Engine(own, store, targets, is_away=is_passing, pace=Pace(retry_limit=0))
+    finally:
+        own.close()
+        database.close()
 
 
 def _database(settings: Settings, query_seconds: float | None = None, telemetry: "Telemetry | None" = None) -> Database:

@@ -1,7 +1,7 @@
 """Roles, and the migrations in `migrations/`: plain SQL, applied in the order of their numbers."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -69,16 +69,24 @@ def pending(owner_url: str) -> Sequence[Any]:
 
 
 def migrate(
-    owner_url: str, *, directory: Path = MIGRATIONS, on_waiting: Callable[[], object] = lambda: None
+    owner_url: str,
+    *,
+    only: Collection[str] | None = None,
+    directory: Path = MIGRATIONS,
+    on_waiting: Callable[[], object] = lambda: None,
 ) -> list[str]:
-    """Applies what is pending; the ids of what was applied. While another process does so this one waits, and says
-    so once by `on_waiting`. Raises psycopg.errors.LockNotAvailable where a table is in use for too long: that
-    migration then hasn't happened."""
+    """Applies what is pending, or `only` these of it; the ids of what was applied.
+
+    While another process does so this one waits, and says so once by `on_waiting`. Raises
+    psycopg.errors.LockNotAvailable where a table is in use for too long: that migration then hasn't happened.
+    """
     with _alone(owner_url, on_waiting):
         backend = get_backend(_yoyo_url(owner_url))
         try:
             backend.break_lock()  # yoyo's own lock outlives a killed process; whoever holds ours is the only one here
             migrations = backend.to_apply(read_migrations(str(directory)))
+            if only is not None:
+                migrations = migrations.filter(lambda each: each.id in only)
             backend.apply_migrations(migrations)
             return [each.id for each in migrations]
         finally:

@@ -2,7 +2,8 @@
 
 import shutil
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Generic, Protocol, TypeVar
 
@@ -81,6 +82,20 @@ def start_stores(place: DataDirectory, known: Mapping[str, str], supervisor: Sup
     return {**urls, "REDIS_URL": redis.server.url()}
 
 
+@contextmanager
+def bare_database(place: DataDirectory) -> Iterator[dict[str, str]]:
+    """PostgreSQL of a new system, with its roles and a database without tables, until the end; the roles' URLs.
+
+    What goes wrong meanwhile leaves no database behind.
+    """
+    try:
+        with EmbeddedPostgres(place.postgres) as server:
+            yield _roles(server, {role: password_in(None) for role in _ROLES.values()})
+    except BaseException:
+        shutil.rmtree(place.postgres.resolve(), ignore_errors=True)
+        raise
+
+
 def _clear_unfinished(place: DataDirectory, known: Mapping[str, str]) -> None:
     """Removes the files of a first start that was killed before anything could be stored in them."""
     password = place.postgres / "superuser.password"
@@ -90,14 +105,19 @@ def _clear_unfinished(place: DataDirectory, known: Mapping[str, str]) -> None:
 
 def _database(server: EmbeddedPostgres, passwords: dict[str, str]) -> dict[str, str]:
     """Makes roles, database and tables where they are missing; the URLs of the roles."""
+    urls = _roles(server, passwords)
+    migrate(urls["DATABASE_OWNER_URL"])
+    return urls
+
+
+def _roles(server: EmbeddedPostgres, passwords: dict[str, str]) -> dict[str, str]:
+    """Makes roles and database where they are missing; the URLs of the roles."""
     create_roles(server.superuser_url(), passwords)
     create_database(server.superuser_url(), DATABASE)
-    urls = {
+    return {
         name: f"postgresql://{role}:{passwords[role]}@127.0.0.1:{server.port}/{DATABASE}"
         for name, role in _ROLES.items()
     }
-    migrate(urls["DATABASE_OWNER_URL"])
-    return urls
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:

@@ -209,6 +209,22 @@ class Settings(BaseSettings):
     """Where each of serve, worker and sweeper shows its metrics besides, without a token; 0: nowhere."""
     metrics_host: str = "127.0.0.1"
 
+    backup_dir: Path | None = None
+    """Where backups are kept."""
+    backup_keys_dir: Path | None = None
+    """Where the keys to the personal data in them are kept; without it, in `keys` of the same directory."""
+    backup_recipients: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = ()
+    """Public keys (age1…) of those who can open a backup, with commas between them."""
+    backup_identity: SecretStr | None = None
+    """The private key that opens backups: only where they are verified or restored."""
+    backup_keep_newest: int = Field(3, ge=1)
+    """Backups that are kept: the newest ones, and the last ones of days, weeks and months."""
+    backup_keep_daily: int = Field(7, ge=0)
+    backup_keep_weekly: int = Field(5, ge=0)
+    backup_keep_monthly: int = Field(12, ge=0)
+    drill_server_url: SecretStr | None = None
+    """A superuser's URL on a PostgreSQL server where recoveries are rehearsed; without it, one is started for that."""
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @field_validator("jwt_secret", "jwt_secret_previous")

@@ -55,7 +55,9 @@ class Verification(Struct, frozen=True, kw_only=True):
     flaw: Flaw | None = None
 
 
-class _Row(NamedTuple):
+class StoredEvent(NamedTuple):
+    """An event's stored columns; instants as the eight bytes that the server sends."""
+
     position: int
     stream: str
     version: int
@@ -66,6 +68,23 @@ class _Row(NamedTuple):
     occurred_at: bytes
     recorded_at: bytes
     chain_hash: bytes
+
+
+class Chain:
+    """Follows one tenant's log from its first event on, wherever its stored columns come from."""
+
+    def __init__(self, tenant: UUID) -> None:
+        self.position = 0
+        self.link = first_link(tenant)
+        self._tenant = tenant
+        self._recorded = _FIRST
+
+    def follow(self, row: StoredEvent) -> str | None:
+        """Goes on to the next event; what is wrong with it, None for a right one."""
+        if flaw := _flaw(self._tenant, row, self.position + 1, self.link, self._recorded):
+            return flaw
+        self.position, self.link, self._recorded = row.position, row.chain_hash, _microseconds(row.recorded_at)
+        return None
 
 
 def tenants_with_a_log(monitor_url: str) -> list[UUID]:
@@ -80,23 +99,24 @@ def verify(database: Database, tenant: UUID, progress: Callable[[int, int], None
     `progress` is told how many events of how many are done. Raises StoreAway.
     """
     head, head_link, last = _head(database, tenant)
-    link = first_link(tenant)
-    expected, recorded = 1, _FIRST
+    chain = Chain(tenant)
     for row in _rows(database, tenant, max(head, last)):
-        flaw = _flaw(tenant, row, expected, link, recorded)
+        expected = chain.position + 1
+        link = chain.link
+        flaw = chain.follow(row)
         if flaw is None and expected > head:
             flaw = f"an event is stored behind the log's head, which is at {head}"
         if flaw is not None:
             return _found(tenant, expected, head, link, flaw)
-        link, recorded = row.chain_hash, _microseconds(row.recorded_at)
-        expected += 1
         if progress and (row.position % _PAGE == 0 or row.position == head):
             progress(row.position, head)
-    if expected <= head:
-        return _found(tenant, expected, head, link, f"the log ends before it, but its head is at {head}")
-    if head_link is not None and head_link != link:
-        return _found(tenant, head, head, link, "the head of the log holds another link than its last event makes")
-    return Verification(tenant=tenant, events=head, head=head, link=link)
+    if chain.position < head:
+        reason = f"the log ends before it, but its head is at {head}"
+        return _found(tenant, chain.position + 1, head, chain.link, reason)
+    if head_link is not None and head_link != chain.link:
+        reason = "the head of the log holds another link than its last event makes"
+        return _found(tenant, head, head, chain.link, reason)
+    return Verification(tenant=tenant, events=head, head=head, link=chain.link)
 
 
 def first_link(tenant: UUID) -> bytes:
@@ -115,13 +135,13 @@ def _head(database: Database, tenant: UUID) -> tuple[int, bytes | None, int]:
     return position or 0, link, last or 0
 
 
-def _rows(database: Database, tenant: UUID, until: int) -> Iterator[_Row]:
+def _rows(database: Database, tenant: UUID, until: int) -> Iterator[StoredEvent]:
     """The stored rows in order, a page at a time."""
     after = _FIRST
     while True:
         values = {"tenant": tenant, "after": after, "until": until, "limit": _PAGE}
         page = database.run(partial(_select, sql=_ROWS, values=values))
-        yield from map(_Row._make, page)
+        yield from map(StoredEvent._make, page)
         if len(page) < _PAGE:
             return
         after = page[-1][0]
@@ -133,7 +153,7 @@ def _select(connection: Connection, *, sql: str, values: Mapping[str, object]) -
         return cursor.execute(sql, values).fetchall()
 
 
-def _flaw(tenant: UUID, row: _Row, expected: int, previous: bytes, recorded: int) -> str | None:
+def _flaw(tenant: UUID, row: StoredEvent, expected: int, previous: bytes, recorded: int) -> str | None:
     """What is wrong with a row at the position where `expected` belongs; None for a right one."""
     if row.position != expected:
         return f"it is missing: the next event found is at {row.position}"
@@ -148,7 +168,7 @@ def _flaw(tenant: UUID, row: _Row, expected: int, previous: bytes, recorded: int
     return None
 
 
-def _link(tenant: UUID, row: _Row, previous: bytes) -> bytes:
+def _link(tenant: UUID, row: StoredEvent, previous: bytes) -> bytes:
     """SHA-256 over the previous link and each stored field behind its length (four bytes)."""
     stream, type_ = row.stream.encode(), row.type.encode()
     parts = (

@@ -6,8 +6,10 @@ from typing import Annotated
 import typer
 
 from api.commandline import (
+    backing_up,
     database,
     deploy_verify,
+    drilling,
     elastic,
     importing,
     processes,
@@ -16,6 +18,7 @@ from api.commandline import (
     reading_logs,
     rebuilding,
     replaying,
+    restoring,
     security,
     seeding,
     tenants,
@@ -103,6 +106,25 @@ _events.command("replay", short_help="Tell what happened, event by event.")(repl
 app.add_typer(
     _events, name="events", rich_help_panel=LOOK_AFTER, short_help="Check the log or tell it again: verify, replay."
 )
+
+_backup = _group("Backups of the log, the keys to it, and files: all else is made from the log.")
+_backup.command("create", short_help="Take a backup, and remove old ones.")(backing_up.create_command)
+_backup.command("list", short_help="List the backups.")(backing_up.list_command)
+_backup.command("verify", short_help="Check a backup from end to end.")(backing_up.verify_command)
+_backup.command("restore", short_help="Restore a backup into an empty database.")(restoring.restore_command)
+_backup.command("erase-again", short_help="Erase again whom a recovery to a point in time has brought back.")(
+    restoring.erase_again_command
+)
+_backup.command("keygen", short_help="Make the pair of keys that backups are sealed with.")(backing_up.keygen_command)
+app.add_typer(
+    _backup,
+    name="backup",
+    rich_help_panel=LOOK_AFTER,
+    short_help="Backups: create, list, verify, restore, erase-again, keygen.",
+)
+_dr = _group("Disaster recovery.")
+_dr.command("drill", short_help="Rehearse a recovery from the newest backup.")(drilling.drill_command)
+app.add_typer(_dr, name="dr", rich_help_panel=LOOK_AFTER, short_help="Rehearse a recovery: dr drill.")
 
 _projections = _group("Projections: what queries read, made from the log.")
 _projections.command("status", short_help="Show how far each projection is, and what stands still.")(

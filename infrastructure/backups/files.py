@@ -1,0 +1,90 @@
+"""Files' bytes as a part of a backup: a tar archive of their directory."""
+
+import os
+import shutil
+import tarfile
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+from typing import IO, BinaryIO, cast
+from uuid import UUID
+
+from infrastructure.backups.flaws import BackupBroken, BackupRefused
+from infrastructure.backups.sealing import Sealing
+
+Erased = Collection[tuple[UUID, UUID]]
+"""Tenant and subject of whom was erased. A file's name is sealed under a key of its own: it is its own subject."""
+
+
+def pack(directory: Path, into: Sealing) -> int:
+    """Writes all files below a directory; how many they are. One that is removed meanwhile is left out."""
+    number = 0
+    with tarfile.open(fileobj=cast(IO[bytes], into), mode="w|", format=tarfile.PAX_FORMAT) as archive:
+        for path in _below(directory):
+            with suppress(FileNotFoundError), path.open("rb") as file:
+                member = tarfile.TarInfo(path.relative_to(directory).as_posix())
+                state = os.fstat(file.fileno())
+                member.size, member.mtime, member.mode = state.st_size, int(state.st_mtime), 0o600
+                archive.addfile(member, file)
+                number += 1
+    return number
+
+
+def unpack(archive: BinaryIO, directory: Path | None, erased: Erased) -> int:
+    """Reads an archive to its end, and writes its files below a directory, if there is one, except those that were
+    erased since. How many it holds. Raises BackupBroken."""
+    number = 0
+    try:
+        with tarfile.open(fileobj=archive, mode="r|") as files:
+            for member in files:
+                number += 1
+                content = files.extractfile(member)
+                place = _place(member)
+                if content is None:
+                    raise BackupBroken(f"it holds '{place}', which is no file")
+                if directory is not None and not _is_erased(place, erased):
+                    _write(directory / place, content)
+        while archive.read(1 << 18):  # what pads its end
+            pass
+    except tarfile.TarError as error:
+        raise BackupBroken(f"it is no whole archive ({error})") from None
+    return number
+
+
+def refuse_files(directory: Path) -> None:
+    """Raises BackupRefused for a directory that holds anything."""
+    if directory.is_dir() and any(directory.iterdir()):
+        raise BackupRefused(f"FILES_DIR ({directory}) is not empty: files are restored into an empty directory only.")
+
+
+def _below(directory: Path) -> Iterator[Path]:
+    """Files in pending/ come first: from there they move on, and are found again, never back unless they go."""
+    for path in sorted(directory.iterdir(), key=lambda each: (each.name != "pending", each.name)):
+        for folder, _, names in os.walk(path) if path.is_dir() else [(str(directory), [], [path.name])]:
+            for name in names:
+                if (found := Path(folder, name)).is_file() and not found.is_symlink():
+                    yield found
+
+
+def _place(member: tarfile.TarInfo) -> PurePosixPath:
+    place = PurePosixPath(member.name)
+    if place.is_absolute() or ".." in place.parts:
+        raise BackupBroken("it holds a file that belongs elsewhere")
+    return place
+
+
+def _is_erased(place: PurePosixPath, erased: Erased) -> bool:
+    ids = []
+    for part in place.parts:
+        with suppress(ValueError):
+            ids.append(UUID(part))
+    return len(ids) == 2 and (ids[0], ids[1]) in erased
+
+
+def _write(path: Path, content: IO[bytes]) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        shutil.copyfileobj(content, file)
+        file.flush()
+        os.fsync(file.fileno())

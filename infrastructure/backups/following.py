@@ -1,0 +1,137 @@
+"""What is looked for in the rows of a backup as they pass: the hash chain, the ends of the logs, keys that open."""
+
+from collections.abc import Mapping, Sequence
+from struct import Struct as Layout
+from typing import Protocol
+from uuid import UUID
+
+from cryptography.exceptions import InvalidTag
+
+from infrastructure.backups.copying import Fields
+from infrastructure.backups.flaws import BackupBroken
+from infrastructure.backups.manifest import Head, Manifest
+from infrastructure.backups.tables import KEYS
+from infrastructure.keys import Wrapping
+from infrastructure.verification import Chain, StoredEvent
+
+_INTEGER = Layout("!i").unpack
+_LONG = Layout("!q").unpack
+
+
+class Follower(Protocol):
+    """Looks at a table's rows."""
+
+    def row(self, fields: Fields) -> None:
+        """Looks at the next one. Raises BackupBroken."""
+
+    def end(self) -> None:
+        """Looks back, when there are no more. Raises BackupBroken."""
+
+
+class Passing:
+    """Lets rows pass that nothing is known of."""
+
+    def row(self, fields: Fields) -> None:
+        """Nothing."""
+
+    def end(self) -> None:
+        """Nothing."""
+
+
+class Logs:
+    """Recomputes the chain of each tenant's log, which must end where the manifest says."""
+
+    def __init__(self, columns: Sequence[str], heads: Mapping[UUID, Head]) -> None:
+        self._tenant = columns.index("tenant_id")
+        self._event = [columns.index(name) for name in StoredEvent._fields]
+        self._heads = heads
+        self._waited_for = {tenant for tenant, head in heads.items() if head.position}
+        self._at: UUID | None = None
+        self._chain: Chain | None = None
+
+    def row(self, fields: Fields) -> None:
+        """Follows the chain to the next event."""
+        tenant = UUID(bytes=fields[self._tenant])
+        if tenant != self._at or self._chain is None:
+            self._finish()
+            self._at, self._chain = tenant, Chain(tenant)
+        if flaw := self._chain.follow(_event([fields[index] for index in self._event])):
+            raise BackupBroken(f"the log of tenant {tenant} is broken at position {self._chain.position + 1}: {flaw}")
+
+    def end(self) -> None:
+        """All logs were there, and to their ends."""
+        self._finish()
+        if self._waited_for:
+            raise BackupBroken(f"the log of tenant {min(self._waited_for)} is missing")
+
+    def _finish(self) -> None:
+        if self._at is None or self._chain is None:
+            return
+        head = self._heads.get(self._at)
+        if head is None or (head.position, head.link) != (self._chain.position, self._chain.link.hex()):
+            raise BackupBroken(f"the log of tenant {self._at} doesn't end where it ended in the database")
+        self._waited_for.discard(self._at)
+
+
+class Heads:
+    """The heads of the logs, which must be those of the manifest."""
+
+    def __init__(self, columns: Sequence[str], heads: Mapping[UUID, Head]) -> None:
+        self._places = [columns.index(name) for name in ("tenant_id", "position", "chain_hash")]
+        self._expected = heads
+        self._found: dict[UUID, Head] = {}
+
+    def row(self, fields: Fields) -> None:
+        """Notes a head."""
+        tenant, position, link = (fields[place] or b"" for place in self._places)
+        self._found[UUID(bytes=tenant)] = Head(position=_LONG(position)[0], link=link.hex())
+
+    def end(self) -> None:
+        """Compares them."""
+        if self._found != self._expected:
+            raise BackupBroken("the heads of the logs are not those that the manifest tells")
+
+
+class Keys:
+    """The keys of personal data: each must open under the master key. Those that were erased are noted."""
+
+    def __init__(self, columns: Sequence[str], wrapping: Wrapping) -> None:
+        self._places = [columns.index(name) for name in ("tenant_id", "subject", "wrapped")]
+        self._wrapping = wrapping
+        self.erased: set[tuple[UUID, UUID]] = set()
+
+    def row(self, fields: Fields) -> None:
+        """Opens a key."""
+        first, second, wrapped = (fields[place] for place in self._places)
+        tenant, subject = UUID(bytes=first), UUID(bytes=second)
+        if wrapped is None:
+            self.erased.add((tenant, subject))
+            return
+        try:
+            self._wrapping.unwrap(tenant, subject, wrapped)
+        except InvalidTag:
+            raise BackupBroken(f"the key of subject {subject} doesn't open under MASTER_KEY") from None
+
+    def end(self) -> None:
+        """Nothing."""
+
+
+def follower(table: str, columns: Sequence[str], manifest: Manifest, wrapping: Wrapping) -> Follower:
+    """What looks at a table's rows."""
+    match table:
+        case "events":
+            return Logs(columns, manifest.heads)
+        case "tenant_heads":
+            return Heads(columns, manifest.heads)
+        case KEYS.name:
+            return Keys(columns, wrapping)
+        case _:
+            return Passing()
+
+
+def _event(fields: Fields) -> StoredEvent:
+    """An event's stored columns, out of their bytes. Raises BackupBroken."""
+    if None in fields:
+        raise BackupBroken("a part of an event was removed")
+    position, stream, version, type_, *others = (field or b"" for field in fields)
+    return StoredEvent(_LONG(position)[0], stream.decode(), _INTEGER(version)[0], type_.decode(), *others)

@@ -1,0 +1,130 @@
+"""Goes through a backup from end to end: every byte, every row, every link. What is restored is what was checked."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Protocol
+from uuid import UUID
+
+from msgspec import Struct, field
+
+from infrastructure.backups.copying import HEADER, TRAILER, rows
+from infrastructure.backups.files import unpack
+from infrastructure.backups.flaws import BackupBroken, BackupRefused
+from infrastructure.backups.following import Follower, Keys, follower
+from infrastructure.backups.manifest import FILES, Manifest, Part
+from infrastructure.backups.sealing import Identity, opened
+from infrastructure.backups.shelf import Backup, Shelf
+from infrastructure.backups.tables import KEPT, KEYS
+from infrastructure.keys import Wrapping
+
+Write = Callable[[bytes], object]
+Progress = Callable[[str, int], object]
+_TOLD_EVERY = 1000
+
+
+class Sink(Protocol):
+    """Where rows go."""
+
+    def table(self, part: Part) -> AbstractContextManager[Write]:
+        """Takes a table as COPY wrote it, header and trailer included."""
+
+
+class Nowhere:
+    """A sink of what is only checked."""
+
+    def table(self, part: Part) -> AbstractContextManager[Write]:
+        """Takes it, and forgets it."""
+        return nullcontext(len)
+
+
+class Set(Struct, frozen=True, kw_only=True):
+    """A backup and the newest keys there are, with what they say of themselves."""
+
+    data: Backup
+    data_manifest: Manifest
+    keys: Backup
+    keys_manifest: Manifest
+
+
+class Found(Struct, kw_only=True):
+    """What was in a backup: whom the keys say erased, how many files."""
+
+    erased: set[tuple[UUID, UUID]] = field(default_factory=set)
+    files: int | None = None
+
+
+def choose(data: Shelf, keys: Shelf, name: str | None) -> Set:
+    """A backup by its name or the newest one, with the newest keys: keys don't change, and who was erased after the
+    backup stays erased. Raises BackupRefused, BackupBroken."""
+    backup, newest = data.find(name), keys.find(None)
+    if newest.taken_at < backup.taken_at:
+        raise BackupRefused(
+            f"The newest keys in {keys.root} are of {newest.name}: older than the data, so that keys are missing."
+        )
+    return Set(data=backup, data_manifest=data.manifest(backup), keys=newest, keys_manifest=keys.manifest(newest))
+
+
+class Reader:
+    """Reads backups with the keys that open them."""
+
+    def __init__(self, identities: Sequence[Identity], wrapping: Wrapping, progress: Progress = lambda *_: None):
+        self._identities = identities
+        self._wrapping = wrapping
+        self._progress = progress
+
+    def read(self, chosen: Set, into: Sink, files: Path | None = None) -> Found:
+        """Passes on all rows, and the files where there is a directory for them. Raises BackupBroken at the first
+        thing that is wrong: what has been passed on by then is not to be used."""
+        _refuse_missing(chosen)
+        found = Found(erased=self.keys(chosen.keys, chosen.keys_manifest, into))
+        for part in chosen.data_manifest.parts:
+            if part.name == FILES:
+                found.files = self._files(chosen.data.path, part, files, found)
+            else:
+                self._table(chosen.data.path, part, chosen.data_manifest, into)
+        return found
+
+    def keys(self, backup: Backup, manifest: Manifest, into: Sink) -> set[tuple[UUID, UUID]]:
+        """Passes on the keys; whom they say erased (tenant, subject). Raises BackupBroken."""
+        erased: set[tuple[UUID, UUID]] = set()
+        for part in manifest.parts:
+            keys = self._table(backup.path, part, manifest, into)
+            if isinstance(keys, Keys):
+                erased |= keys.erased
+        return erased
+
+    def _table(self, place: Path, part: Part, manifest: Manifest, into: Sink) -> Follower:
+        following = follower(part.name, part.columns, manifest, self._wrapping)
+        number = 0
+        with into.table(part) as write, opened(place / part.file, part.written, self._identities) as file:
+            write(HEADER)
+            for raw, fields in rows(file):
+                following.row(fields)
+                write(raw)
+                number += 1
+                if number % _TOLD_EVERY == 0:
+                    self._progress(part.name, number)
+            write(TRAILER)
+            _refuse_other_number(number, part)
+            following.end()
+        return following
+
+    def _files(self, place: Path, part: Part, directory: Path | None, found: Found) -> int:
+        with opened(place / part.file, part.written, self._identities) as file:
+            number = unpack(file, directory, found.erased)
+            _refuse_other_number(number, part)
+        return number
+
+
+def _refuse_other_number(number: int, part: Part) -> None:
+    if number != part.rows:
+        raise BackupBroken(f"it holds {number} of {part.rows}")
+
+
+def _refuse_missing(chosen: Set) -> None:
+    there = {part.name for part in (*chosen.data_manifest.parts, *chosen.keys_manifest.parts)}
+    if not {"tenant_heads", "events", KEYS.name} <= there:
+        raise BackupBroken("the log or the keys are not in it")
+    if unknown := there - {each.name for each in (*KEPT, KEYS)} - {FILES}:
+        raise BackupRefused(f"It holds {min(unknown)}, which this release doesn't know: restore it with a newer one.")

@@ -1,0 +1,128 @@
+"""`backup create`, `list` and `keygen`."""
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import redis
+
+from infrastructure.upkeep import Upkeep
+from tests.commandline.backups.conftest import add_contact, only_backup
+from tests.commandline.conftest import Run, done, refused
+
+
+def test_a_backup_is_made_beside_the_running_system_and_listed(run: Run, companies, environment):
+    told = done(run("backup", "create"))
+
+    assert "events of 3 tenants, no files" in told
+    path = only_backup(environment)
+    assert str(path) in told
+    listed = done(run("backup", "list"))
+    assert path.name in listed
+    assert "never" in listed
+    assert f"Keys: of {path.name}, in {environment['BACKUP_DIR']}/keys" in listed
+
+
+def test_nothing_in_a_backup_says_who_somebody_is(run: Run, companies, environment):
+    done(run("backup", "create"))
+
+    files = [each for each in Path(environment["BACKUP_DIR"]).rglob("*") if each.is_file()]
+    assert len(files) > 9
+    for each in files:
+        content = each.read_bytes()
+        assert not any(word in content for word in (b"Lovelace", b"home.example", b"company.example", b"argon2"))
+        assert each.suffix == ".json" or content.startswith(b"age-encryption.org/v1\n")
+        assert stat.S_IMODE(each.stat().st_mode) == 0o600
+
+
+def test_keys_can_be_kept_elsewhere(run: Run, companies, environment, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    done(run("backup", "create", BACKUP_KEYS_DIR=str(elsewhere)))
+
+    names = {each.name for each in Path(environment["BACKUP_DIR"]).rglob("*")}
+    assert not any("key" in name and "idempotency" not in name and "api_keys" not in name for name in names)
+    assert [each.name for each in elsewhere.rglob("*.age")] == ["keys.subject_keys.copy.gz.age"]
+
+
+def test_a_backup_needs_a_place_and_somebody_who_can_open_it(run: Run):
+    assert "BACKUP_DIR" in refused(run("backup", "create", BACKUP_DIR=None), 2)
+    assert "backup keygen" in refused(run("backup", "create", BACKUP_RECIPIENTS=None), 1)
+    assert "BACKUP_RECIPIENTS" in refused(run("backup", "create", BACKUP_RECIPIENTS="age1nobody"), 1)
+    assert "DATABASE_OWNER_URL" in refused(run("backup", "create", DATABASE_OWNER_URL=None), 2)
+
+
+def test_those_who_look_after_the_system_are_told_how_it_went(run: Run, companies, environment):
+    with redis.Redis.from_url(environment["REDIS_URL"]) as client:
+        upkeep = Upkeep(client, prefix=environment["REDIS_PREFIX"])
+        done(run("backup", "create"))
+        assert upkeep.last()["backup"].well
+        refused(run("backup", "create", BACKUP_RECIPIENTS=None), 1)
+        assert not upkeep.last()["backup"].well
+
+
+def test_a_new_pair_of_keys_makes_backups_that_it_opens(run: Run, companies, tmp_path):
+    made = done(run("backup", "keygen", "key.txt")).splitlines()[-1]
+    name, _, recipient = made.partition("=")
+
+    assert stat.S_IMODE((tmp_path / "key.txt").stat().st_mode) == 0o600
+    done(run("backup", "create", **{name: recipient}))
+    assert "intact" in done(run("backup", "verify", BACKUP_IDENTITY_FILE=str(tmp_path / "key.txt")))
+    assert "key.txt" in refused(run("backup", "keygen", "key.txt"), 1)
+
+
+def test_only_so_many_are_kept_and_old_keys_go(run: Run, companies, environment):
+    for _ in range(3):
+        done(run("backup", "create", "--keep", "2"))
+
+    data = Path(environment["BACKUP_DIR"])
+    assert len(list(data.glob("*Z"))) == 2
+    assert len(list((data / "keys").glob("*Z"))) == 1
+
+
+def test_the_last_backup_that_was_found_good_is_never_removed(run: Run, companies, environment):
+    done(run("backup", "create"))
+    done(run("backup", "verify"))
+    good = only_backup(environment)
+    for _ in range(2):
+        done(run("backup", "create", "--keep", "1"))
+
+    assert good.is_dir()
+    assert len(list(good.parent.glob("*Z"))) == 2
+
+
+def test_a_backup_that_is_killed_leaves_nothing_that_looks_like_one(run: Run, companies, built, environment, tmp_path):
+    directory = tmp_path / "files"
+    directory.mkdir()
+    with (directory / "large").open("wb") as file:
+        for _ in range(200):
+            file.write(os.urandom(1_000_000))
+    command = [sys.executable, "-m", "api.commandline", "backup", "create"]
+    chosen = {**environment, "FILES_DIR": str(directory)}
+    killed = subprocess.Popen(command, env=chosen, cwd=tmp_path, stderr=subprocess.PIPE)
+    data = Path(environment["BACKUP_DIR"])
+    deadline = time.monotonic() + 60
+    while not any(each.stat().st_size for each in data.glob(".unfinished-*/files.*")):
+        assert killed.poll() is None, killed.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    killed.communicate()
+
+    assert list(data.glob(".unfinished-*"))
+    assert "No backup" in done(run("backup", "list"))
+    assert "No backup" in refused(run("backup", "verify"), 1)
+    add_contact(built, companies[0].tenant, "katherine")
+    done(run("backup", "create"))
+    assert list(data.glob(".unfinished-*")) == []
+    assert "intact" in done(run("backup", "verify"))
+
+
+@pytest.mark.parametrize("option", ["--keep=0", "--keep=-1"])
+def test_one_backup_at_least_is_kept(run: Run, option):
+    assert "--keep" in refused(run("backup", "create", option), 2)

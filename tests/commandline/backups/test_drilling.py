@@ -1,0 +1,113 @@
+"""`dr drill`: a recovery is rehearsed, and what it finds counts."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+
+from infrastructure.upkeep import Upkeep
+from tests.commandline.backups.conftest import add_contact, flip, only_backup
+from tests.commandline.conftest import Run, done, refused
+
+
+@pytest.fixture
+def backup(run: Run, companies, environment) -> Path:
+    done(run("backup", "create"))
+    return only_backup(environment)
+
+
+def last_drill(environment) -> bool:
+    with redis.Redis.from_url(environment["REDIS_URL"]) as client:
+        return Upkeep(client, prefix=environment["REDIS_PREFIX"]).last()["recovery_drill"].well
+
+
+def test_a_drill_restores_aside_and_finds_the_same(run: Run, backup, environment, aside):
+    told = done(run("dr", "drill", TMPDIR=str(aside)))
+
+    assert f"Restored {backup.name}: 14 events of 3 tenants, chains verified" in told
+    # Three logs, and ten tables of read models of each of three tenants.
+    assert "Compared 33 counts with the source: 0 differences" in told
+    assert "RPO 0 s: a loss now would take no event" in told
+    assert "RTO " in told
+    assert last_drill(environment)
+    assert "0 min ago, intact" in done(run("backup", "list"))
+    assert list(aside.iterdir()) == []
+
+
+def test_a_drill_on_another_server_leaves_nothing_there(run: Run, backup, environment, postgres, built, companies):
+    add_contact(built, companies[1].tenant, "katherine")
+    told = done(run("dr", "drill", DRILL_SERVER_URL=postgres.superuser_url))
+
+    assert "0 differences" in told
+    assert "a loss now would take 1 events of 1 tenants" in told
+    with psycopg.connect(postgres.superuser_url) as connection:
+        assert connection.execute("SELECT datname FROM pg_database WHERE datname LIKE '%drill%'").fetchall() == []
+    assert "intact" in done(run("events", "verify", "--tenant", "acme"))  # the roles have their passwords still
+
+
+def test_a_drill_with_an_altered_backup_fails_and_is_noted(run: Run, backup, environment, postgres):
+    flip(backup / "events.copy.gz.age")
+
+    assert "BROKEN: events" in refused(run("dr", "drill", DRILL_SERVER_URL=postgres.superuser_url), 1)
+    assert not last_drill(environment)
+    with psycopg.connect(postgres.superuser_url) as connection:
+        assert connection.execute("SELECT datname FROM pg_database WHERE datname LIKE '%drill%'").fetchall() == []
+
+
+def test_a_source_that_is_another_log_than_the_backup_is_found(
+    run: Run, backup, environment, companies, fresh_urls, postgres
+):
+    tenant = companies[0].tenant.id
+    with psycopg.connect(fresh_urls.superuser, autocommit=True) as connection:
+        connection.execute("UPDATE events SET chain_hash = sha256('forged') WHERE tenant_id = %s", (tenant,))
+
+    failed = run("dr", "drill", DRILL_SERVER_URL=postgres.superuser_url)
+    assert failed.returncode == 1
+    assert f"DIFFERENT: {tenant}: up to 6, the source has another log than the backup" in failed.stdout
+    assert "1 differences" in failed.stdout
+    assert not last_drill(environment)
+
+
+def test_a_read_model_that_has_lost_rows_is_found(run: Run, companies, fresh_urls, postgres):
+    tenant = companies[0].tenant.id
+    with psycopg.connect(fresh_urls.superuser, autocommit=True) as connection:
+        connection.execute("DELETE FROM contacts WHERE tenant_id = %s AND id = %s", (tenant, companies[0].contacts[0]))
+    done(run("backup", "create"))
+
+    failed = run("dr", "drill", DRILL_SERVER_URL=postgres.superuser_url)
+    assert failed.returncode == 1
+    assert f"DIFFERENT: {tenant}: contacts has 3 rows instead of 2" in failed.stdout
+
+
+def test_a_log_that_cannot_be_projected_is_found(run: Run, companies, fresh_urls, postgres):
+    """Its key is gone, and nobody erased it: the backup is whole, and yet nobody could work with it."""
+    lost = companies[0].contacts[0]
+    with psycopg.connect(fresh_urls.superuser, autocommit=True) as connection:
+        connection.execute("DELETE FROM keys.subject_keys WHERE subject = %s", (lost,))
+    done(run("backup", "create"))
+    assert "intact" in done(run("backup", "verify"))
+
+    failed = run("dr", "drill", DRILL_SERVER_URL=postgres.superuser_url)
+    assert failed.returncode == 1
+    assert "contacts stopped at" in failed.stdout
+
+
+def test_a_drill_that_is_stopped_leaves_nothing_behind(run: Run, backup, environment, aside):
+    command = [sys.executable, "-m", "api.commandline", "dr", "drill"]
+    chosen = {**environment, "TMPDIR": str(aside)}
+    stopped = subprocess.Popen(command, env=chosen, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not list(aside.glob("clientforge-drill-*/postgres/postmaster.pid")):
+        assert stopped.poll() is None, stopped.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    stopped.send_signal(signal.SIGTERM)
+    stopped.communicate(timeout=60)
+
+    assert stopped.returncode == 128 + signal.SIGTERM
+    assert list(aside.iterdir()) == []
