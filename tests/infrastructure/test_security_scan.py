@@ -76,9 +76,10 @@ def test_what_is_not_there_is_skipped_with_the_reason(tmp_path, monkeypatch):
 @pytest.mark.parametrize(("environment", "result"), [("production", Result.FAILED), ("development", Result.WARNING)])
 def test_weak_settings_fail_in_production_and_warn_elsewhere(environment, result):
     url = "postgresql://app:Kx7v-0bWq2@db/x"
-    strong = Settings.load(_env_file=None, database_url=url, jwt_secret=JWT_SECRET, master_key=MASTER_KEY)
+    told = {"database_url": url, "master_key": MASTER_KEY, "public_url": "https://crm.example.com"}
+    strong = Settings.load(_env_file=None, **told, jwt_secret=JWT_SECRET)
     assert results(scan.settings_of(strong)) == {Result.OK}
-    weak = Settings.load(_env_file=None, database_url=url, jwt_secret="x" * 40, master_key=MASTER_KEY)
+    weak = Settings.load(_env_file=None, **told, jwt_secret="x" * 40)
     assert results(scan.settings_of(weak.model_copy(update={"environment": environment}))) == {result}
 
 
