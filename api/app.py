@@ -107,7 +107,7 @@ def create(application: Application, *, on_close: Callable[[], None] = lambda: N
         [
             *(route(services, operation, PREFIX) for operation in OPERATIONS),
             *health.routes(services, gauges),
-            *documentation.routes(document(OPERATIONS, PREFIX)),
+            *documentation.routes(document(OPERATIONS, PREFIX), services),
             *link_pages.routes(),
         ],
         exception_handlers={
