@@ -52,6 +52,7 @@ from infrastructure.credentials import Credentials
 from infrastructure.enrolments import Enrolments
 from infrastructure.file_bytes import FilesDirectory
 from infrastructure.gauges import ProjectionGauges, QueueGauges, StoreGauges
+from infrastructure.hardening import PUBLISHED_PASSWORD
 from infrastructure.keys_of_users import KeysOfUsers
 from infrastructure.lockouts import Lockouts
 from infrastructure.monitor import Monitor
@@ -108,7 +109,7 @@ def create(application: Application, *, on_close: Callable[[], None] = lambda: N
         [
             *(route(services, operation, PREFIX) for operation in OPERATIONS),
             *health.routes(services, gauges),
-            *documentation.routes(document(OPERATIONS, PREFIX)),
+            *documentation.routes(document(OPERATIONS, PREFIX), services),
             *link_pages.routes(),
         ],
         exception_handlers={
@@ -146,7 +147,7 @@ def _services(application: Application) -> Services:
     handler = Handler(store, application.announcements)
     second_factors = SecondFactors(database, application.keyring)
     credentials = Credentials(
-        database, store, application.tenancy, sessions, Passwords(), security, second_factors, lockouts
+        database, store, application.tenancy, sessions, _passwords(settings), security, second_factors, lockouts
     )
     rate_limits = RateLimits(
         application.redis,
@@ -204,6 +205,11 @@ def _services(application: Application) -> Services:
         file_threads=ThreadPoolExecutor(4, "files"),
         probe_threads=ThreadPoolExecutor(4, "probes"),
     )
+
+
+def _passwords(settings: Settings) -> Passwords:
+    """Those of a developer's first admin, in whatever tenant, open nothing in production."""
+    return Passwords(opens_nothing=(PUBLISHED_PASSWORD,) if settings.environment == "production" else ())
 
 
 def _access_tokens(settings: Settings) -> AccessTokens:

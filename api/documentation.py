@@ -6,43 +6,67 @@ Script and style of the page come from this server, and nothing else is loaded o
 import json
 import re
 from collections.abc import Mapping
+from hashlib import sha256
 from html import escape
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
-from litestar import Response, get
+from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 
+from api.admission import Admission
+from api.operations import Operation
 from api.problems import FAULTS, STATUS, title_of
+from api.services import Services
 from api.shielding import PAGE_POLICY
 
 _FILES = Path(__file__).parent / "page"
+_JSON, _HTML = "application/json", "text/html; charset=utf-8"
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
-def routes(document: Mapping[str, Any]) -> list[HTTPRouteHandler]:
+_READ = Operation(
+    method="GET",
+    path="/openapi.json",
+    name="describeApi",
+    summary="Read the description",
+    tag="description",
+    run=lambda _: None,
+    answer=None,
+    public=True,
+)
+"""What counts requests for the description: anybody may read it, and pays for it by their address."""
+
+
+def routes(document: Mapping[str, Any], services: Services) -> list[HTTPRouteHandler]:
     """The routes of the description, which is rendered once."""
-    text, html = msgspec.json.encode(document), page(document).encode()
-
-    @get(["/api/openapi.json", "/api/v1/openapi.json"], include_in_schema=False)
-    async def openapi() -> Response[bytes]:
-        return Response(text, media_type="application/json")
-
-    @get("/api/docs", include_in_schema=False)
-    async def docs() -> Response[bytes]:
-        return Response(html, media_type="text/html; charset=utf-8", headers={"Content-Security-Policy": PAGE_POLICY})
-
-    return [openapi, docs, _file("page.css", "text/css; charset=utf-8"), _file("page.js", "text/javascript")]
+    html = page(document).encode()
+    return [
+        _fixed(services, ["/api/openapi.json", "/api/v1/openapi.json"], msgspec.json.encode(document), _JSON),
+        _fixed(services, ["/api/docs"], html, _HTML, {"Content-Security-Policy": PAGE_POLICY}),
+        _fixed(services, ["/api/docs/page.css"], (_FILES / "page.css").read_bytes(), "text/css; charset=utf-8"),
+        _fixed(services, ["/api/docs/page.js"], (_FILES / "page.js").read_bytes(), "text/javascript"),
+    ]
 
 
-def _file(name: str, media_type: str) -> HTTPRouteHandler:
-    content = (_FILES / name).read_bytes()
+def _fixed(
+    services: Services, paths: list[str], content: bytes, media_type: str, headers: Mapping[str, str] = _NONE
+) -> HTTPRouteHandler:
+    """A route whose answer stays the same while the process runs, so that nobody need be sent it twice."""
+    tag = f'"{sha256(content).hexdigest()[:32]}"'
+    told = {"ETag": tag, "Cache-Control": "no-cache", **headers}
 
-    @get(f"/api/docs/{name}", include_in_schema=False)
-    async def file() -> Response[bytes]:
-        return Response(content, media_type=media_type)
+    @get(paths, include_in_schema=False)
+    async def fixed(request: Request[Any, Any, Any]) -> Response[bytes]:
+        await Admission(services, _READ, request).by_sender()
+        known = {each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")}
+        if tag in known:
+            return Response(b"", status_code=304, headers=told)
+        return Response(content, media_type=media_type, headers=told)
 
-    return file
+    return fixed
 
 
 def page(document: Mapping[str, Any]) -> str:

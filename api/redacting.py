@@ -6,29 +6,40 @@ Nothing here logs a secret on purpose. This is for messages that quote what they
 import re
 
 _GONE = "[redacted]"
+_NAMED = r"(?:%s)[\w-]{0,40}\\?[\"']?\s{0,9}[=:]\s{0,9}"
+"""Bounded, as all of these: a line that is made for it shall not keep a log busy."""
+_PHRASES = r"password|passwd|passphrase|secret"
+_ANY = rf"{_PHRASES}|token|api[_-]?key|master[_-]?key|cookie|recovery[_-]?code"
+
 _PATTERNS = (
-    # scheme://user:password@host
-    (re.compile(r"(?P<kept>[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s/@]+(?=@)", re.IGNORECASE), r"\g<kept>" + _GONE),
+    # "old_password": "correct horse", {'token': b'…'}, \"secret\": \"…\": up to the closing quote, or the line's end
+    rf"(?P<kept>{_NAMED % _ANY}[br]?(?P<quote>\\?[\"']))(?:(?!(?P=quote))(?:\\.|.))*",
+    # "recovery_codes": ["…", "…"]
+    rf"(?P<kept>{_NAMED % _ANY})(?!\[redacted\])[\[(][^\])]*[\])]?",
+    # Cookie: a=…; b=…
+    rf"(?P<kept>{_NAMED % 'cookie'})(?!\[redacted\])[^\s\"'][^\r\n\"']*",
+    # password=correct horse, next: without quotes it ends where something else begins
+    rf"(?P<kept>{_NAMED % _PHRASES})(?!\[redacted\])[^\s\"',;&}}\]][^\r\n\"',;&}}]*",
+    # refresh_token=…, api-key: …
+    rf"(?P<kept>{_NAMED % _ANY})(?!\[redacted\])[^\s\"',;&}}]+",
+    # scheme://user:password@host, in which somebody forgot to encode / or @
+    r"(?P<kept>\b[a-z][a-z0-9+.-]{0,30}://[^\s:/@]{0,200}:)[^\s\"'<>]{1,500}(?=@)",
     # Authorization: Bearer … and Basic …
-    (re.compile(r"(?P<kept>\b(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE), r"\g<kept>" + _GONE),
+    r"(?P<kept>\b(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}",
     # a JSON Web Token anywhere
-    (re.compile(r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?"), _GONE),
+    r"(?P<kept>)\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?",
     # an API key, or the token of a link in a mail, anywhere
-    (re.compile(r"\bcf[kl]_[A-Za-z0-9_-]{20,}"), _GONE),
-    # password=…, "refresh_token": "…", api-key: …
-    (
-        re.compile(
-            r"(?P<kept>[\w-]*(?:password|passwd|secret|token|api[_-]?key|master[_-]?key|cookie|recovery[_-]?code)[\w-]*"
-            r"[\"']?\s*[=:]\s*[\"']?)(?!\[redacted\])[^\s\"',;&}]+",
-            re.IGNORECASE,
-        ),
-        r"\g<kept>" + _GONE,
-    ),
+    r"(?P<kept>)\bcf[kl]_[A-Za-z0-9_-]{20,}",
+    # a refresh token anywhere: longer than ids and hashes
+    r"(?P<kept>)(?<![\w-])A[\w-]{83,}={0,2}(?![\w-])",
+    # 32 bytes in base64 anywhere, as a master key is
+    r"(?P<kept>)(?<![\w+/])[A-Za-z0-9+/]{43}=(?![\w+/=])",
 )
+_COMPILED = tuple(re.compile(each, re.IGNORECASE) for each in _PATTERNS)
 
 
 def redacted(text: str) -> str:
     """The text without what looks like a password, a token, a key, or the credentials of a URL."""
-    for pattern, instead in _PATTERNS:
-        text = pattern.sub(instead, text)
+    for pattern in _COMPILED:
+        text = pattern.sub(rf"\g<kept>{_GONE}", text)
     return text

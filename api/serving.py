@@ -16,6 +16,7 @@ from api.draining import Draining, DrainingServer
 from api.logs import logging_as_json
 from infrastructure.scrape_port import counting, scraped
 from infrastructure.settings import Settings
+from infrastructure.slow_readers import SlowReaders
 
 if TYPE_CHECKING:
     from ctypes import c_bool
@@ -50,6 +51,7 @@ def run(settings: Settings) -> None:
 def _load(settings: Settings, parent: int, draining: "c_bool") -> Draining:
     """The API of a worker."""
     _end_with(parent)
+    SlowReaders(settings.port, seconds=settings.answer_seconds, bytes_per_second=settings.slowest_reader).start()
     from api.app import load  # noqa: PLC0415 - the counters look for their directory when they are imported
 
     return Draining(load(settings), draining)

@@ -57,10 +57,16 @@ def _left_without(known: Collection[str], password: str) -> int:
 
 
 class Passwords:
-    """Hashes and verifies passwords, at most `parallel` at a time. RFC 9106's second recommended choice by default."""
+    """Hashes and verifies passwords, at most `parallel` at a time. RFC 9106's second recommended choice by default.
 
-    def __init__(self, *, parallel: int = 2, hasher: PasswordHasher | None = None) -> None:
+    `opens_nothing` are passwords that are wrong whoever has them.
+    """
+
+    def __init__(
+        self, *, parallel: int = 2, hasher: PasswordHasher | None = None, opens_nothing: Collection[str] = ()
+    ) -> None:
         self._hasher = hasher or PasswordHasher.from_parameters(RFC_9106_LOW_MEMORY)
+        self._opens_nothing = opens_nothing
         self._gate = threading.BoundedSemaphore(parallel)
 
     def hash(self, password: str) -> str:
@@ -75,7 +81,7 @@ class Passwords:
                 self._hasher.verify(stored or self._of_nobody, _encoded(password))
         except (VerificationError, InvalidHashError):
             return False
-        return stored is not None
+        return stored is not None and password not in self._opens_nothing
 
     def is_outdated(self, stored: str) -> bool:
         """Whether a stored form was made with other parameters than today's."""

@@ -11,31 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psycopg
 
 from infrastructure.findings import Finding, Result, ok, skipped
 from infrastructure.hardening import weaknesses
+from infrastructure.secret_scan import secrets_in
 from infrastructure.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 SOURCES = ("domain", "application", "projections", "infrastructure", "api")
 _SECONDS = 120
-_RULES = ("--select", "S", "--ignore", "S603")
-"""S603 finds every call of a program, whatever is passed."""
-
-# What a commit must never hold and nothing else looks like; words such as 'password' would find this very line.
-_SECRETS = (
-    "AWSKeyDetector",
-    "AzureStorageKeyDetector",
-    "GitHubTokenDetector",
-    "GitLabTokenDetector",
-    "OpenAIDetector",
-    "PrivateKeyDetector",
-    "SendGridDetector",
-    "SlackDetector",
-    "StripeDetector",
-    "TwilioKeyDetector",
-)
+_RULES = ("--isolated", "--target-version", "py311", "--select", "S", "--ignore", "S603")
+"""Whatever the tree's own configuration says, or is broken. S603 finds every call of a program, whatever is passed."""
 _HEADERS = {
     "content-security-policy": "default-src 'none'",
     "strict-transport-security": "max-age=",
@@ -53,7 +39,13 @@ def insecure_code(root: Path = ROOT) -> list[Finding]:
     answer = _run("ruff", "check", *_RULES, "--no-cache", "--output-format", "json", *there, place=root)
     if answer is None:
         return [skipped(name, "ruff isn't installed: it comes with the development dependencies")]
-    found = json.loads(answer.stdout or "[]")
+    try:
+        found = json.loads(answer.stdout) if answer.returncode in (0, 1) else None
+    except ValueError:
+        found = None
+    if found is None:
+        said = answer.stderr.strip().rpartition("\n")[2]
+        return [Finding(check=name, result=Result.FAILED, found=f"nothing is known: ruff failed with {said}")]
     return [
         Finding(
             check=name,
@@ -102,25 +94,7 @@ def vulnerable_dependencies(root: Path = ROOT) -> list[Finding]:
 
 def secrets_in_the_tree(root: Path = ROOT) -> list[Finding]:
     """Keys and tokens in the files under version control, or in all of them where there is none."""
-    name = "secrets in the tree"
-    try:
-        from detect_secrets.core.secrets_collection import SecretsCollection  # noqa: PLC0415 - a development dependency
-        from detect_secrets.settings import transient_settings  # noqa: PLC0415
-    except ImportError:
-        return [skipped(name, "detect-secrets isn't installed: it comes with the development dependencies")]
-    files, found = _files(root), SecretsCollection(root=str(root))
-    with transient_settings({"plugins_used": [{"name": each} for each in _SECRETS]}):
-        for file in files:
-            found.scan_file(file)
-    return [
-        Finding(
-            check=name,
-            result=Result.FAILED,
-            found=f"{file}:{secret.line_number} {secret.type}",
-            todo="take it out, and replace it where it is used: it is known now",
-        )
-        for file, secret in found
-    ] or [ok(name, f"none in {len(files)} files")]
+    return secrets_in(root, _files(root))
 
 
 def settings_of(settings: Settings) -> list[Finding]:
@@ -146,51 +120,14 @@ def headers_of(url: str) -> list[Finding]:
     ] or [ok(name, f"{len(_HEADERS)} headers of {url} protect")]
 
 
-def row_level_security(dsn: str) -> list[Finding]:
-    """The database's catalogue: tables of tenants without forced row-level security or a policy, and functions and
-    views that run with their owner's rights."""
-    name = "row-level security"
-    try:
-        with psycopg.connect(dsn, connect_timeout=5) as connection:
-            loose = connection.execute(_LOOSE).fetchall()
-    except psycopg.Error as error:
-        return [skipped(name, f"the database could not be asked: {type(error).__name__}")]
-    return [
-        Finding(check=name, result=Result.FAILED, found=f"{what}: {why}", todo="mend it by a migration")
-        for what, why in loose
-    ] or [ok(name, "forced on every table of tenants")]
-
-
-_LOOSE = """
-SELECT c.oid::regclass::text, CASE
-           WHEN NOT (c.relrowsecurity AND c.relforcerowsecurity) THEN 'row-level security is not forced'
-           ELSE 'no policy' END
-FROM pg_class c
-JOIN pg_namespace n ON n.oid = c.relnamespace
-JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped
-WHERE c.relkind IN ('r', 'p') AND n.nspname IN ('public', 'keys')
-  AND (NOT (c.relrowsecurity AND c.relforcerowsecurity)
-       OR NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid))
-UNION ALL
-SELECT p.oid::regprocedure::text, 'runs with its owner''s rights'
-FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-WHERE n.nspname IN ('public', 'keys') AND p.prosecdef
-UNION ALL
-SELECT c.oid::regclass::text, 'reads with its owner''s rights'
-FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname IN ('public', 'keys') AND c.relkind IN ('v', 'm')
-  AND NOT coalesce(c.reloptions::text LIKE '%security_invoker=true%', false)
-"""
-
-
 def _place(flaw: Mapping[str, Any], root: Path) -> str:
     return f"{Path(flaw['filename']).relative_to(root)}:{flaw['location']['row']}"
 
 
 def _files(root: Path) -> list[str]:
-    listed = _run("git", "ls-files", place=root)
+    listed = _run("git", "ls-files", "-z", place=root)
     if listed is not None and listed.returncode == 0 and listed.stdout:
-        return listed.stdout.splitlines()
+        return [each for each in listed.stdout.split("\0") if each]
     return sorted(
         str(each.relative_to(root)) for each in root.rglob("*") if each.is_file() and ".git" not in each.parts
     )

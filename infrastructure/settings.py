@@ -94,6 +94,10 @@ class Settings(BaseSettings):
     """How long a request's headers may take to arrive."""
     request_body_seconds: float = Field(30.0, gt=0)
     """How long its body may take."""
+    answer_seconds: float = Field(30.0, gt=0)
+    """The spans in which it is measured what a client takes of its answers."""
+    slowest_reader: int = Field(1000, ge=1)
+    """Bytes per second that a client takes in each of these spans while something waits for it, or it is cut off."""
 
     database_url: SecretStr
     """The application's role."""

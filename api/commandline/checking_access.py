@@ -43,7 +43,7 @@ def access(settings: "Settings") -> "Sequence[Finding]":
 
 def _secret(settings: "Settings") -> "Finding":
     from infrastructure.findings import failure, ok
-    from infrastructure.hardening import is_guessable
+    from infrastructure.guessing import is_guessable
 
     if is_guessable(settings.jwt_secret.get_secret_value()):
         return failure(_SECRET, "JWT_SECRET can be guessed", "make one with: openssl rand -base64 48")

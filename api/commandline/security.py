@@ -42,10 +42,11 @@ def scan_command(
 def _of_the_system(url: str | None, data_dir: "Path | None") -> list["Finding"]:
     from api.commandline.context import settings
     from infrastructure import security_scan as scan
+    from infrastructure.schema_scan import row_level_security
 
     found = settings(data_dir)
     return [
         *scan.settings_of(found),
         *scan.headers_of(url or f"http://{found.host}:{found.port}"),
-        *scan.row_level_security(found.database_url.get_secret_value()),
+        *row_level_security(found.database_url.get_secret_value()),
     ]

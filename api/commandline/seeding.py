@@ -7,6 +7,7 @@ import typer
 
 from api.commandline.failures import CommandFailed
 from api.commandline.options import DataDir, OneTenant
+from infrastructure.hardening import PUBLISHED_PASSWORD
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from infrastructure.enrolments import Enrolments
 
 EMAIL = "admin@clientforge.local"
-PASSWORD = "Admin!234"  # noqa: S105 - published on purpose, and refused in production
+PASSWORD = PUBLISHED_PASSWORD
 PASSWORD_VARIABLE = "CLIENTFORGE_ADMIN_PASSWORD"  # noqa: S105 - the name of a variable
 
 
@@ -128,7 +129,10 @@ def has_default_password(built: "Application", tenant: "TenantProfile", user: "U
 
 
 def refuse_published_password(built: "Application") -> None:
-    """Raises CommandFailed while the seeded admin of the default tenant has the published password."""
+    """Raises CommandFailed while the seeded admin of the default tenant has the published password.
+
+    Whoever else has it, in whatever tenant, can't log in with it: see `Passwords.opens_nothing`.
+    """
     from application.recording import stream_subject
     from domain.kernel import Claim, NotFound
 

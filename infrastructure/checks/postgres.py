@@ -12,7 +12,7 @@ from infrastructure.checks.addresses import address
 from infrastructure.findings import Finding, failure, ok, warning
 from infrastructure.migrate import applied, known
 from infrastructure.postgres import UNSAFE_ROLE
-from infrastructure.security_scan import row_level_security
+from infrastructure.schema_scan import row_level_security
 from infrastructure.settings import Settings
 
 _OLDEST = 15

@@ -11,7 +11,8 @@ from api.app import OPERATIONS
 from api.decoding import decoded
 from api.link_pages import PAGES
 from infrastructure.letters import WORDINGS
-from tests.api.stand import API
+from tests.api.doors import opened
+from tests.api.stand import API, problem
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +28,22 @@ def test_it_is_openapi_and_tells_every_operation(client, document):
     assert told == {(each.method, API + each.path.replace("{id:uuid}", "{id}")) for each in OPERATIONS}
     ids = [each["operationId"] for methods in document["paths"].values() for each in methods.values()]
     assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize("path", ["/api/openapi.json", f"{API}/openapi.json", "/api/docs", "/api/docs/page.js"])
+def test_the_description_is_sent_once_to_whoever_keeps_it(client, path):
+    first = client.get(path)
+    tag = first.headers["etag"]
+    again = client.get(path, headers={"If-None-Match": f'"another", W/{tag}'})
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+    assert client.get(path, headers={"If-None-Match": '"another"'}).content == first.content
+
+
+def test_the_description_counts_against_its_readers_address(application):
+    with opened(application, peer="203.0.113.77", rate_limit_general="3 per hour") as client:
+        paths = ("/api/openapi.json", "/api/docs", f"{API}/openapi.json")
+        assert [client.get(each).headers["ratelimit"].split(";")[1] for each in paths] == ["r=2", "r=1", "r=0"]
+        problem(client.get("/api/openapi.json"), 429, "too_many_requests")
 
 
 def test_every_reference_leads_somewhere(document):

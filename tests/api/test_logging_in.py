@@ -10,9 +10,12 @@ from argon2 import PasswordHasher
 from argon2.profiles import CHEAPEST
 from uuid_utils.compat import uuid7
 
+from api.commandline.seeding import seed_admin
 from application.platform import PLATFORM
 from domain.tenants.commands import DeactivateTenant
+from infrastructure.hardening import PUBLISHED_PASSWORD
 from infrastructure.tokens import AccessTokens
+from tests.api.doors import opened
 from tests.api.stand import API, PASSWORD, Company, company, problem
 from tests.fixtures import JWT_SECRET
 
@@ -163,3 +166,13 @@ def sender(company):
     from application.tenancy import OPERATOR
 
     return Sender(tenant=company.profile.id, actor="cli", permissions=OPERATOR, correlation=uuid7())
+
+
+def test_the_published_password_opens_nothing_of_any_tenant_in_production(application, acme):
+    """As it does where a system that was tried out becomes one of production."""
+    with opened(application) as client:
+        seed_admin(application, acme.profile, "seeded@example.com", None)
+        body = {"email": "seeded@example.com", "password": PUBLISHED_PASSWORD, "tenant": acme.profile.subdomain}
+        assert client.post(f"{API}/auth/login", json=body).status_code == 200
+    with opened(application, environment="production", public_url="https://crm.example.com") as client:
+        problem(client.post(f"{API}/auth/login", json=body), 401, "wrong_credentials")

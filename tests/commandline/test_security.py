@@ -6,7 +6,7 @@ from tests.commandline.conftest import Run
 
 
 def test_the_scan_tells_every_check_and_fails_when_one_does(run: Run):
-    told = run("security", "scan", "--json", "--url", "http://127.0.0.1:9")
+    told = run("security", "scan", "--json", "--url", "http://127.0.0.1:9", PUBLIC_URL="https://crm.example.com")
     findings = json.loads(told.stdout)
     assert {each["check"] for each in findings} == {
         "insecure code",

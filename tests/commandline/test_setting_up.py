@@ -16,6 +16,7 @@ from tests.fixtures import PASSWORDS
 from tests.services.databases import Postgres
 
 STRONG = "a long enough password"
+PRODUCTION = {"ENVIRONMENT": "production", "PUBLIC_URL": "https://crm.example.com"}
 
 
 def test_a_dry_run_prints_the_sql_and_runs_none_of_it(run: Run, postgres):
@@ -123,10 +124,10 @@ def test_the_first_admin_gets_the_published_password_once_and_is_told_to_change_
 def test_production_refuses_the_published_password(run: Run):
     done(run("tenant", "create", "Acme", "--subdomain", "acme"))
 
-    told = refused(run("seed", "admin", "--tenant", "acme", ENVIRONMENT="production"), 1)
+    told = refused(run("seed", "admin", "--tenant", "acme", **PRODUCTION), 1)
     assert "ENVIRONMENT=production" in told
 
-    given = {"ENVIRONMENT": "production", "CLIENTFORGE_ADMIN_PASSWORD": STRONG}
+    given = {**PRODUCTION, "CLIENTFORGE_ADMIN_PASSWORD": STRONG}
     made = run("seed", "admin", "--tenant", "acme", "--email", "boss@acme.example", **given)
     assert "boss@acme.example" in done(made)
     assert "CHANGE" not in made.stderr
@@ -136,7 +137,7 @@ def test_production_does_not_start_with_the_published_password(run: Run):
     done(run("tenant", "create", "Acme", "--subdomain", "acme"))
     done(run("seed", "admin", "--tenant", "acme"))
 
-    told = refused(run("serve", ENVIRONMENT="production", DEFAULT_TENANT="acme", PORT="0"), 1)
+    told = refused(run("serve", **PRODUCTION, DEFAULT_TENANT="acme", PORT="0"), 1)
     assert "published password" in told
     assert "seed admin --tenant acme --reset" in told
 

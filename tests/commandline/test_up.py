@@ -190,7 +190,7 @@ def test_a_first_start_that_was_cut_off_is_made_good(place, ups):
 
 
 def test_in_production_nobody_gets_the_published_password(place, ups):
-    ups.append(up := Up(place, "--port", "0", ENVIRONMENT="production").ready())
+    ups.append(up := Up(place, "--port", "0", ENVIRONMENT="production", PUBLIC_URL="https://crm.example.com").ready())
 
     assert "seed admin" in up.printed
     assert "Admin!234" not in up.printed
