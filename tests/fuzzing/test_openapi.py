@@ -21,7 +21,7 @@ SCHEMA = schemathesis.openapi.from_dict(dict(document(OPERATIONS, PREFIX)), conf
 TRIED = sorted(OPERATIONS, key=lambda each: each.name == "edit-tenant")
 ROUTES = [(each.method, PREFIX + each.path.replace("{id:uuid}", "{id}")) for each in TRIED]
 WHO = ("anonymous", "viewer", "admin")
-EXAMPLES = 4
+EXAMPLES = 6
 TENANT, VIEWER = "fuzzy", "viewer@example.com"
 
 
