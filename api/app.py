@@ -40,6 +40,7 @@ from api.observing import Observing
 from api.openapi import document
 from api.operations import Operation
 from api.problems import on_http_exception, on_refused, on_store_away, on_took_too_long, on_unexpected
+from api.published_password import PUBLISHED_PASSWORD
 from api.routing import route
 from api.services import Profiles, Services
 from application.filing import Filing
@@ -52,7 +53,6 @@ from infrastructure.credentials import Credentials
 from infrastructure.enrolments import Enrolments
 from infrastructure.file_bytes import FilesDirectory
 from infrastructure.gauges import ProjectionGauges, QueueGauges, StoreGauges
-from infrastructure.hardening import PUBLISHED_PASSWORD
 from infrastructure.keys_of_users import KeysOfUsers
 from infrastructure.lockouts import Lockouts
 from infrastructure.monitor import Monitor

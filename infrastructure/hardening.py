@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from infrastructure.settings import Settings
 
-PUBLISHED_PASSWORD = "Admin!234"  # noqa: S105 - published on purpose: a developer's first admin has it
 _DATABASES = ("database_url", "database_owner_url", "database_monitor_url")
 _STORES = ("redis_url", "elasticsearch_url", "mongodb_url")
 _WIDEST = {4: 8, 6: 32}

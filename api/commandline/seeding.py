@@ -7,7 +7,7 @@ import typer
 
 from api.commandline.failures import CommandFailed
 from api.commandline.options import DataDir, OneTenant
-from infrastructure.hardening import PUBLISHED_PASSWORD
+from api.published_password import PUBLISHED_PASSWORD
 
 if TYPE_CHECKING:
     from uuid import UUID

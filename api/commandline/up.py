@@ -143,7 +143,8 @@ def _settings(place: "DataDirectory", known: Mapping[str, str], port: int | None
     values = {name: value for name, value in known.items() if name not in OPTIONAL_STORES}
     for name, otherwise in (("ENVIRONMENT", "development"), ("HOST", "127.0.0.1"), ("DEFAULT_TENANT", "main")):
         values[name] = given.get(name) or known.get(name) or otherwise
-    values.update({name: value for name in OPTIONAL_STORES if (value := given.get(name))})
+    # Commands on this directory, too, must be told where people reach it: production refuses to start without.
+    values.update({name: value for name in (*OPTIONAL_STORES, "PUBLIC_URL") if (value := given.get(name))})
     values.pop("MAIL_DIRECTORY", None)
     if not given.get("SMTP_HOST") and values["ENVIRONMENT"] != "production":
         values["MAIL_DIRECTORY"] = given.get("MAIL_DIRECTORY") or str(place.path / "mail")

@@ -11,9 +11,9 @@ from argon2.profiles import CHEAPEST
 from uuid_utils.compat import uuid7
 
 from api.commandline.seeding import seed_admin
+from api.published_password import PUBLISHED_PASSWORD
 from application.platform import PLATFORM
 from domain.tenants.commands import DeactivateTenant
-from infrastructure.hardening import PUBLISHED_PASSWORD
 from infrastructure.tokens import AccessTokens
 from tests.api.doors import opened
 from tests.api.stand import API, PASSWORD, Company, company, problem

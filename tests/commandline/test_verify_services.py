@@ -157,7 +157,7 @@ def test_more_migrations_are_told_by_the_command_that_applies_them(run: Run, fre
 
 def test_settings_are_told_to_be_in_order(run: Run):
     done(run("tenant", "create", "Acme", "--subdomain", "acme"))
-    ended = run("verify", "services")
+    ended = run("verify", "services", PUBLIC_URL="https://127.0.0.1:9")
     assert "environment              ok       the settings are valid" in ended.stdout
     assert "MongoDB                  ok       not used" in ended.stdout
     assert ended.returncode == 1
