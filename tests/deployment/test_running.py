@@ -25,6 +25,14 @@ from tests.commandline.conftest import without_settings
 from tests.deployment.compose import DEPLOY, production
 
 GIVEN = {"PUBLIC_URL": "https://crm.example.com"}
+
+
+def given(environment: Mapping[str, Any]) -> dict[str, str]:
+    """A service's variables. Those without a value are what the shell gives, and unset where it gives none."""
+    told = {key: GIVEN.get(key) if value is None else str(value) for key, value in environment.items()}
+    return {key: value for key, value in told.items() if value is not None}
+
+
 CONFIGURATION = DEPLOY / "redis" / "redis.conf"
 
 
@@ -81,7 +89,7 @@ class Deployment:
 
     def variables(self, name: str) -> dict[str, str]:
         """What the service `name` finds in its environment."""
-        told = {key: str(value) for key, value in self.services[name]["environment"].items() if value is not None}
+        told = given(self.services[name]["environment"])
         for key, value in told.items():
             told[key] = value.replace("/run/secrets/", f"{self.secrets}/").replace("/var/lib", f"{self.place}/var/lib")
         port = str(self.ports[name])
@@ -166,9 +174,8 @@ def test_the_secrets_that_the_script_makes_are_strong_enough_for_production(secr
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     services = production(GIVEN)["services"]
-    for key, value in {**services["api"]["environment"], **services["migrate"]["environment"]}.items():
-        if value is not None:
-            monkeypatch.setenv(key, str(value).replace("/run/secrets", str(secrets_directory)))
+    for key, value in given({**services["api"]["environment"], **services["migrate"]["environment"]}).items():
+        monkeypatch.setenv(key, value.replace("/run/secrets", str(secrets_directory)))
     settings = Settings.load(_env_file=None)
     assert settings.environment == "production"
     assert settings.database_owner_url is not None
