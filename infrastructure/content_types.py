@@ -100,7 +100,12 @@ def _office_type(parts: zipfile.ZipFile) -> str | None:
 
 
 def _part(parts: zipfile.ZipFile, name: str) -> bytes:
-    """The beginning of a part, however much it says that it unpacks to."""
+    """The beginning of a part, however much it says that it unpacks to.
+
+    Raises NotImplementedError for what office programs don't write: zipfile unpacks BZIP2 and LZMA without a bound.
+    """
+    if parts.getinfo(name).compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise NotImplementedError
     with parts.open(name) as part:
         return part.read(_LARGEST_PART)
 
@@ -115,5 +120,6 @@ def _ends_in_zip(file: BinaryIO) -> bool:
     if start < 0 or len(tail) - start < 22:
         return False
     directory, _, comment = struct.unpack("<IIH", tail[start + 12 : start + 22])
-    closes: bool = start + 22 + comment == len(tail)
+    # With a ZIP64 locator before this record, zipfile believes the sizes of another one.
+    closes: bool = start + 22 + comment == len(tail) and tail[max(0, start - 20) : start][:4] != b"PK\x06\x07"
     return closes and bool(directory <= min(_LARGEST_DIRECTORY, size))

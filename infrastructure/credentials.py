@@ -24,7 +24,7 @@ from domain.security.events import (
     Unlocked,
 )
 from infrastructure.api_keys import revoked
-from infrastructure.lockouts import NOBODY, Lockouts
+from infrastructure.lockouts import NOBODY, Lockouts, Verdict
 from infrastructure.mailed_tokens import LinkNotValid, MailedToken, redeem, void_tokens
 from infrastructure.passwords import Passwords, check_password
 from infrastructure.postgres import Database, Transaction
@@ -150,7 +150,10 @@ class Credentials:
         hashed = self._passwords.hash(new) if right else ""
         tokens = None
         with self._database.transaction(principal.tenant) as transaction:
-            verdict = self._lockouts.judge(transaction, principal.user, right=right)
+            held = self._lockouts.hold(transaction, principal.user)
+            # The password alone must not give new guesses at the codes.
+            forgives = not self._second_factors.is_on(transaction, principal.user)
+            verdict = self._lockouts.verdict(transaction, principal.user, held, right=right, forgives=forgives)
             if verdict.allowed:
                 self._set(transaction, principal.user, hashed, keep_api_keys=True)
                 tokens = self._sessions.start(transaction, principal.user, client)
@@ -203,12 +206,14 @@ class Credentials:
     ) -> None:
         """Gives a user the password that they chose, ends their sessions and a lock, and uses the link's token up.
 
-        Their API keys end unless told to keep them. Raises LinkNotValid where another request was faster.
+        Whoever has a second factor stays locked: a mailbox must not give new guesses at its codes. Their API keys end
+        unless told to keep them. Raises LinkNotValid where another request was faster.
         """
         tenant, user = token.tenant, token.user
         hashed = self._passwords.hash(password)
         with self._database.transaction(tenant) as transaction:
-            forgiven = self._lockouts.forgive(transaction, user)
+            keeps_lock = self._second_factors.is_on(transaction, user)
+            forgiven = Verdict(allowed=True) if keeps_lock else self._lockouts.forgive(transaction, user)
             if not transaction.execute(_ACTIVE, {"user": user}):
                 raise LinkNotValid
             redeem(transaction, token)

@@ -55,8 +55,13 @@ class Lockouts:
         transaction.execute(_ENSURE, {"user": user})
         return Held(**transaction.execute(_LOCK, {"user": user})[0])
 
-    def verdict(self, transaction: Transaction, user: UUID, held: Held, *, right: bool) -> Verdict:
-        """Whether an attempt of a user whose failures are held gets in."""
+    def verdict(
+        self, transaction: Transaction, user: UUID, held: Held, *, right: bool, forgives: bool = True
+    ) -> Verdict:
+        """Whether an attempt of a user whose failures are held gets in. One that is right forgets the failures before
+        it, unless it doesn't forgive: it proves less than a log-in asks for."""
+        if right and not forgives and not held.locked:
+            return Verdict(allowed=True)
         verdict, counted = self._judged(held, right)
         transaction.execute(_COUNT, {"user": user, **counted})
         return verdict

@@ -85,6 +85,10 @@ class SecondFactors:
             raise KeyMissing(f"user {user} has no key to seal with")
         return key.seal(secret.encode()).data
 
+    def is_on(self, transaction: Transaction, user: UUID) -> bool:
+        """Whether log-ins of a user ask for a code."""
+        return bool(transaction.execute(_CONFIRMED, {"user": user}))
+
     def prove(self, transaction: Transaction, user: UUID, code: str | None, keys: Keys | None) -> Proof:
         """Whether a code is right, which is used up then. Raises SecondFactorRequired where one is needed."""
         found = transaction.execute(_CONFIRMED, {"user": user})

@@ -15,6 +15,7 @@ from application.recording import stream_name
 from domain.security.events import PasswordReset
 from domain.tenants.commands import DeactivateTenant
 from infrastructure.mailed_tokens import Kind, MailedToken
+from tests.api.devices import enrolled
 from tests.api.doors import gone_redis, opened
 from tests.api.stand import API, PASSWORD, company, problem
 from tests.api.test_lockouts import fail
@@ -100,6 +101,15 @@ def test_of_many_who_use_a_link_at_once_one_gets_through(acme, ada, token):
     right = passwords[answers.index(204)]
     assert [log_in(acme, ada[0], each).status_code for each in passwords].count(200) == 1
     assert log_in(acme, ada[0], right).status_code == 200
+
+
+def test_a_reset_gives_no_new_guesses_at_the_codes_of_a_second_factor(acme, mailbox):
+    locked = enrolled(acme)
+    for _ in range(5):
+        problem(locked.logs_in(locked.device.wrong_code()), 401, "wrong_credentials")
+    ask(acme, locked.email)
+    assert reset(acme, mailbox.token_to(locked.email)).status_code == 204
+    problem(locked.logs_in(locked.device.code(1), CHOSEN), 401, "wrong_credentials")
 
 
 def test_a_reset_ends_a_lock_and_is_an_event_of_its_user(acme, application, ada, mailbox):

@@ -175,6 +175,16 @@ def test_five_wrong_codes_lock_the_account_and_the_lock_does_not_say_whose_passw
     assert ada.logs_in(ada.device.code(1)).status_code == 200
 
 
+def test_another_password_gives_no_new_guesses_at_the_codes(ada):
+    for _ in range(4):
+        problem(ada.logs_in(ada.device.wrong_code()), 401, "wrong_credentials")
+    other = "another battery of staples"
+    changed = ada.post("/auth/change-password", {"old_password": PASSWORD, "new_password": other})
+    assert changed.status_code == 200
+    problem(ada.logs_in(ada.device.wrong_code(), other), 401, "wrong_credentials")
+    problem(ada.logs_in(ada.device.code(1), other), 401, "wrong_credentials")
+
+
 def test_the_password_alone_counts_neither_as_a_failure_nor_as_a_success(ada):
     for _ in range(4):
         problem(ada.logs_in(ada.device.wrong_code()), 401, "wrong_credentials")

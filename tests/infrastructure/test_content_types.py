@@ -92,6 +92,21 @@ def test_a_bomb_is_not_unpacked():
     assert of(bomb) == ZIP
 
 
+@pytest.mark.parametrize("packed", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_what_unpacks_without_a_bound_is_not_unpacked(packed, monkeypatch):
+    bomb = zipped({"mimetype": b"a", "[Content_Types].xml": b" " * 20_000_000}, packed)
+    monkeypatch.setattr(zipfile.ZipFile, "open", lambda *_: pytest.fail("it was unpacked"))
+    assert of(bomb) == ZIP
+
+
+def test_a_directory_whose_size_stands_elsewhere_is_not_read():
+    whole = zipped({"mimetype": b"a", "[Content_Types].xml": b"b"})
+    start = whole.rfind(b"PK\x05\x06")
+    locator = struct.pack("<4sIQI", b"PK\x06\x07", 0, 0, 1)
+    assert of(whole) == ZIP
+    assert of(whole[:start] + locator + whole[start:]) == UNKNOWN
+
+
 def test_a_directory_of_any_size_is_not_read_when_it_is_too_large():
     many = zipped({f"{number:060}": b"" for number in range(40_000)}, zipfile.ZIP_STORED)
     assert of(many) == UNKNOWN
