@@ -5,7 +5,7 @@ import secrets
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -175,9 +175,31 @@ def _make_cluster(programs: Path, directory: Path, account: Account | None, pass
             account.give(Path(password_file.name), 0o600)
         access = [f"--username={SUPERUSER}", "--auth=scram-sha-256", f"--pwfile={password_file.name}"]
         command = trampoline([programs / "initdb", "-D", directory, *locale, *access], account=account)
-        made = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, cwd=directory, check=False)
-    if made.returncode != 0:
-        raise ServerDidNotStart(f"PostgreSQL could not make its files in {directory}:\n{made.stdout}{made.stderr}")
+        made, said = _run_whole(command, directory)
+    if made != 0:
+        raise ServerDidNotStart(f"PostgreSQL could not make its files in {directory}:\n{said}")
+
+
+def _run_whole(command: Sequence[str | Path], directory: Path) -> tuple[int, str]:
+    """Runs a command to its end; its exit code, and what it said. Whoever is stopped meanwhile leaves nothing running:
+    what initdb has started would go on writing files."""
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=ENVIRONMENT,
+        cwd=directory,
+        start_new_session=True,
+    )
+    try:
+        said, _ = process.communicate()
+    except BaseException:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        raise
+    return process.returncode, said
 
 
 def _clear_the_last_run(directory: Path) -> None:

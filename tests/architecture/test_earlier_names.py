@@ -1,5 +1,6 @@
 """The names that operators of the earlier system know: each leads to a command and a target of make that are there."""
 
+import os
 import re
 import subprocess
 
@@ -22,7 +23,9 @@ each_row = pytest.mark.parametrize(("name", "command", "target"), ROWS, ids=[nam
 
 def make(*arguments: str) -> str:
     """What make prints; `--dry-run` runs nothing."""
-    done = subprocess.run(["make", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    # These tests may run under make themselves, whose flags and level would be heard here, too.
+    outside = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+    done = subprocess.run(["make", *arguments], cwd=ROOT, env=outside, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -37,6 +37,12 @@ def ask(running_system):
             answer = running_system.client.post(f"{PREFIX}/{kind.path}", json=body_of(kind), headers=headers)
             made[kind.path] = answer.raise_for_status().json()["id"]
 
+    host = {"entity": "account", "record": made["accounts"]}
+    sent = running_system.client.post(
+        f"{PREFIX}/files", params=host, files={"file": ("a.txt", b"a text")}, headers=headers
+    )
+    made["files"] = sent.raise_for_status().json()["id"]
+
     def ask(operation, parameters):
         path = operation.path.replace("{id:uuid}", made.get(operation.tag, ""))
         return running_system.client.get(PREFIX + path, params=parameters, headers=headers)
