@@ -53,8 +53,8 @@ def order(urls, directory: Path | None = None) -> Order:
     return Order(roles=roles(urls), files=directory, recipients=RECIPIENTS, release="1")
 
 
-def test_every_table_is_backed_up_or_left_out_for_a_reason(urls):
-    with psycopg.connect(urls.superuser) as connection:
+def test_every_table_is_backed_up_or_left_out_for_a_reason(fresh_urls):
+    with psycopg.connect(fresh_urls.superuser) as connection:
         found = connection.execute(
             "SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
             " WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg_%'"

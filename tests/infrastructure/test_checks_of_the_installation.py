@@ -1,5 +1,6 @@
 """What `verify services` says of settings, files and packages."""
 
+import secrets
 import shutil
 from collections.abc import Iterator
 from importlib.metadata import Distribution, distributions
@@ -25,7 +26,13 @@ def told(findings: list[Finding], result: Result) -> list[str]:
 
 
 def test_settings_that_production_would_refuse_are_told_before_production():
-    strong = Settings.load(_env_file=None, database_url=URL, jwt_secret=JWT_SECRET, master_key=MASTER_KEY)
+    strong = Settings.load(
+        _env_file=None,
+        database_url=f"postgresql://clientforge_app:{secrets.token_urlsafe(24)}@127.0.0.1/clientforge",
+        public_url="https://crm.example.com",
+        jwt_secret=JWT_SECRET,
+        master_key=MASTER_KEY,
+    )
     assert "strong enough" in told(environment(strong), Result.OK)[0]
 
     weak = Settings.load(_env_file=None, database_url=URL, jwt_secret="x" * 40, master_key=MASTER_KEY)

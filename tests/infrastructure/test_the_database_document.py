@@ -33,8 +33,8 @@ def document() -> str:
 
 
 @pytest.fixture
-def connection(urls):
-    with psycopg.connect(urls.owner) as connection:
+def connection(fresh_urls):
+    with psycopg.connect(fresh_urls.owner) as connection:
         yield connection
 
 
