@@ -15,6 +15,7 @@ from application.recording import stream_name
 from domain.security.events import PasswordReset
 from domain.tenants.commands import DeactivateTenant
 from infrastructure.mailed_tokens import Kind, MailedToken
+from infrastructure.wakeups import WakeUps
 from tests.api.devices import enrolled
 from tests.api.doors import gone_redis, opened
 from tests.api.stand import API, PASSWORD, company, problem
@@ -246,9 +247,11 @@ def test_an_unknown_address_takes_as_long_as_a_known_one(acme, ada):
         return time.perf_counter() - start
 
     seconds(ada[0])
-    pairs = [(seconds(ada[0]), seconds(f"{uuid4()}@example.com")) for _ in range(15)]
-    known, unknown = (median(each) for each in zip(*pairs, strict=True))
-    assert 0.6 < unknown / known < 1.6, (known, unknown)
+    # Another user each time: who has had their hour's mails is treated as nobody.
+    known = [with_password(acme)[0] for _ in range(12)]
+    pairs = [(seconds(email), seconds(f"{uuid4()}@example.com")) for email in known]
+    slow, fast = (median(each) for each in zip(*pairs, strict=True))
+    assert 0.6 < fast / slow < 1.6, (slow, fast)
 
 
 def test_an_address_gets_only_so_many_mails_an_hour_and_the_last_link_stays_good(acme, ada, mailbox):
@@ -328,19 +331,21 @@ def test_without_redis_nothing_is_promised(application, acme, ada):
 
 
 def replace_client(application):
-    from infrastructure.wakeups import WakeUps
-
     return WakeUps(gone_redis(), prefix=application.settings.redis_prefix)
 
 
-def test_the_queue_holds_no_address_and_no_token(application, acme, ada, token):
-    """Nor does anything else in Redis."""
-    held = []
-    for key in application.redis.scan_iter(f"{application.settings.redis_prefix}*"):
-        kind = application.redis.type(key)
-        if kind == b"hash":
+def test_the_queue_holds_no_address_and_no_token(application, acme, ada):
+    """Nor does anything else in Redis, while the message waits for a worker."""
+    unread = f"{{{uuid4().hex}}}"
+    with opened(replace(application, announcements=WakeUps(application.redis, prefix=unread))) as client:
+        assert ask(replace(acme, client=client), ada[0]).status_code == 202
+    messages = application.redis.hgetall(f"{unread}:projections.msgs").values()
+    assert any(ada[1].encode() in each for each in messages), "it waits, and says whose it is"
+    held = [*messages]
+    for key in application.redis.scan_iter("*"):
+        if application.redis.type(key) == b"hash":
             held += application.redis.hgetall(key).values()
         held.append(key)
     text = b" ".join(held).decode(errors="replace")
-    assert token not in text
     assert ada[0].casefold() not in text.casefold()
+    assert b"token" not in b" ".join(messages)
