@@ -40,7 +40,9 @@ def test_a_system_over_real_stores_passes_both(warm):
     found = told(warm, 0, "verify", "services")
     assert {"MongoDB collections", "MongoDB indexes", "Elasticsearch templates", "Elasticsearch aliases"} <= found["ok"]
     # This Redis is one of tests, which writes nothing to disk; and a cluster with others' indices may be yellow.
-    assert found.get("warning", set()) <= {"Redis persistence", "Redis latency", "Elasticsearch health", "API"}
+    # The tests' passwords and plain HTTP are not for production, their Redis writes nothing, and their machine is busy.
+    passing = {"environment", "Redis persistence", "Redis latency", "Elasticsearch health", "API"}
+    assert found.get("warning", set()) <= passing
 
 
 AWAY: Mapping[str, Any] = {
