@@ -33,8 +33,7 @@ def settings(data_dir: Path | None = None) -> "Settings":
     from infrastructure.datadir import DEFAULT, OPTIONAL_STORES, SETTINGS_FILE, DataDirectory
     from infrastructure.settings import Settings
 
-    named = os.environ.get(DATA_DIR_VARIABLE)
-    place = data_dir or (Path(named) if named else None)
+    place = named_directory(data_dir)
     if place is None and not _database_is_named() and (DEFAULT / SETTINGS_FILE).is_file():
         place = DEFAULT
     if place is None:
@@ -44,6 +43,12 @@ def settings(data_dir: Path | None = None) -> "Settings":
         os.environ.pop(name, None)
     os.environ.update(values)
     return Settings.load(_env_file=None)
+
+
+def named_directory(data_dir: Path | None) -> Path | None:
+    """The data directory that the command line names, or else the environment; None where neither does."""
+    named = os.environ.get(DATA_DIR_VARIABLE)
+    return data_dir or (Path(named) if named else None)
 
 
 def _database_is_named() -> bool:

@@ -72,13 +72,10 @@ def logs_command(
 
 
 def _directory(data_dir: Path | None) -> Path:
-    import os
-
-    from api.commandline.options import DATA_DIR_VARIABLE
+    from api.commandline.context import named_directory
     from infrastructure.datadir import DEFAULT, DataDirectory
 
-    named = os.environ.get(DATA_DIR_VARIABLE)
-    place = DataDirectory(data_dir or (Path(named) if named else DEFAULT))
+    place = DataDirectory(named_directory(data_dir) or DEFAULT)
     if not place.logs.is_dir():
         raise CommandFailed(
             f"{place.path} holds no logs: `clientforge up` writes them. The output of other processes is wherever "
