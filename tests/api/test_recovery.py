@@ -240,16 +240,21 @@ def _of(answer, names):
     return {each for each in answer.headers.items() if each[0] in names}
 
 
-def test_an_unknown_address_takes_as_long_as_a_known_one(acme, ada):
-    def seconds(email):
-        start = time.perf_counter()
-        assert ask(acme, email).status_code == 202
-        return time.perf_counter() - start
-
-    seconds(ada[0])
+def test_an_unknown_address_takes_as_long_as_a_known_one(application, acme, ada):
+    """The mail itself is sent by another process, which in these tests would share this one's interpreter."""
+    unread = replace(application, announcements=WakeUps(application.redis, prefix=f"{{{uuid4().hex}}}"))
     # Another user each time: who has had their hour's mails is treated as nobody.
     known = [with_password(acme)[0] for _ in range(12)]
-    pairs = [(seconds(email), seconds(f"{uuid4()}@example.com")) for email in known]
+    with opened(unread) as client:
+        where = replace(acme, client=client)
+
+        def seconds(email):
+            start = time.perf_counter()
+            assert ask(where, email).status_code == 202
+            return time.perf_counter() - start
+
+        seconds(ada[0])
+        pairs = [(seconds(email), seconds(f"{uuid4()}@example.com")) for email in known]
     slow, fast = (median(each) for each in zip(*pairs, strict=True))
     assert 0.6 < fast / slow < 1.6, (slow, fast)
 
