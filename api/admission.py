@@ -79,7 +79,10 @@ class Admission:
             self._take((by_address,), None)
             self._services.api_keys.prove(claims)
             self._take((_bearer(claims),), self._plan(claims))
-        return self._services.freshness.required(claims.tenant, claims.user) if self._operation.waits else 0
+        if not self._operation.waits:
+            return 0
+        concerns = self._operation.concerns and self._operation.concerns(self._request)
+        return self._services.freshness.required(claims.tenant, claims.user, concerns)
 
     def _counted_as(self, received: Received) -> None:
         if self._operation.counted_as is not None:

@@ -1,10 +1,11 @@
 """An operation is one method of one address. From this table come the routes and the OpenAPI description."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Generic, Literal, TypeVar
 from uuid import UUID
 
+from litestar import Request
 from msgspec import Struct
 
 from api.services import Services
@@ -54,8 +55,9 @@ class Operation(Struct, frozen=True, kw_only=True):
     """One thing that can be asked for. `run` answers it, and may block: it runs in a thread.
 
     `path` is below the prefix; `{id:uuid}` in it is the record. `waits` names the projections that must have passed
-    the reader's own last write. `by_person` is for people who are logged in: no API key can do it. `by_key` says how
-    far a key can do it, where that is less far than its user can.
+    the reader's own last write; `concerns` finds in a request which entities' alone, where that isn't all.
+    `by_person` is for people who are logged in: no API key can do it. `by_key` says how far a key can do it, where that
+    is less far than its user can.
     `body` None means that none is read; `answer` None that there is none. `limit` is the
     rate limit that requests count against, `counted_as` finds in a request who else it counts for. `long` means that a
     tenant can have only some of these running at a time. `opens` is for uploads: it makes room for a file, in a thread
@@ -84,6 +86,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     opens: Callable[["Call[Any, Any]"], PendingFile] | None = None
     sends_file: bool = False
     waits: Sequence[str] = ()
+    concerns: Callable[[Request[Any, Any, Any]], Collection[str]] | None = None
     commands: bool = False
     creates: bool = False
     refuses: Sequence[type[Refused]] = ()

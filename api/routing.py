@@ -30,6 +30,7 @@ from infrastructure.log_context import note
 from infrastructure.sessions import Principal
 from infrastructure.teams import team
 from infrastructure.tokens import Claims, RevokedToken
+from projections.search import SEARCHED
 
 T = TypeVar("T")
 
@@ -128,7 +129,8 @@ async def _is_stale(
     """Waits for the reader's own last write, and the position that the request demands; whether it was in vain."""
     wanted = max(min_position(request.headers), required)
     patience = services.settings.read_your_writes_seconds
-    return not await services.freshness.wait(claims.tenant, operation.waits, wanted, patience)
+    searched = operation.concerns(request) if operation.concerns else SEARCHED
+    return not await services.freshness.wait(claims.tenant, operation.waits, wanted, patience, searched=searched)
 
 
 async def _received(

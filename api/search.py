@@ -1,8 +1,10 @@
 """Search over HTTP."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 from uuid import UUID
 
+from litestar import Request
 from msgspec import Meta, Struct
 
 from api.operations import Call, Operation
@@ -50,6 +52,11 @@ def search(call: Call[None, SearchFor]) -> Found:
     return Found(items=items)
 
 
+def _concerned(request: Request[Any, Any, Any]) -> Sequence[str]:
+    """Of whose writes the answer tells: a document is made of its own record alone."""
+    return _entities(tuple(",".join(request.query_params.getall("types", [])).split(","))) or SEARCHED
+
+
 def _entities(types: tuple[str, ...]) -> list[str]:
     """The kinds that are named, in the singular or as in their addresses; none where one is unknown."""
     known = {name: entity for entity in SEARCHED for name in (entity, f"{entity}s")}
@@ -68,6 +75,7 @@ OPERATIONS: list[Operation] = [
         answer=Found,
         query=SearchFor,
         waits=("search",),
+        concerns=_concerned,
         limit="search",
         long=True,
         refuses=(Forbidden,),

@@ -250,7 +250,8 @@ class Handler:
             raise LastAdmin from conflict
         except UserLimitConflict as conflict:
             raise TooManyUsers(conflict.limit) from conflict
-        self._announcements.appended(sender.tenant, sender.actor, appended.position)
+        entities = {stream_subject(change.stream)[0] for change in append.changes}
+        self._announcements.appended(sender.tenant, sender.actor, appended.position, entities)
         return _outcome(appended.versions, appended.position)
 
     def _sees(self, sender: Sender, stream: str) -> bool:

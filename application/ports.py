@@ -188,8 +188,8 @@ class KeyMissing(Exception):
 class Announcements(Protocol):
     """Tells the read side, after a commit, that a tenant's log has grown. Never raises: the sweeper makes good."""
 
-    def appended(self, tenant: UUID, actor: str, position: int) -> None:
-        """Wakes the projectors, and notes the actor's last position for read-your-writes."""
+    def appended(self, tenant: UUID, actor: str, position: int, entities: Collection[str]) -> None:
+        """Wakes the projectors, and notes the actor's last position in these entities for read-your-writes."""
 
 
 class PendingFile(Protocol):

@@ -101,10 +101,10 @@ class ElasticsearchIndex:
             self._client.indices.refresh(index=[self._index(entity, generation) for entity in self._entities])
             self._client.indices.update_aliases(actions=actions)
 
-    def refresh(self, tenant: UUID) -> None:
-        """Makes all acknowledged writes of the tenant findable."""
+    def refresh(self, entities: Collection[str]) -> None:
+        """Makes all acknowledged writes of these entities findable, whichever tenant's they are."""
         with _reaching():
-            self._client.indices.refresh(index=self._aliases(self._entities, tenant), ignore_unavailable=True)
+            self._client.indices.refresh(index=[f"{self._prefix}-{each}s-g*" for each in entities])
 
     def search(self, tenant: UUID, query: SearchQuery) -> list[Hit]:
         """The best hits of the published generation, per entity best first. Raises NotPublished.

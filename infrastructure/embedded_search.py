@@ -1,6 +1,6 @@
 """The search index in PostgreSQL, for an installation without Elasticsearch: no typing errors, no highlighting."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -99,7 +99,7 @@ class PostgresIndex:
         with self._database.transaction(tenant) as transaction:
             transaction.execute(_PUBLISH, {"generation": generation})
 
-    def refresh(self, tenant: UUID) -> None:
+    def refresh(self, entities: Collection[str]) -> None:
         """Nothing to do: what is committed is findable."""
 
     def search(self, tenant: UUID, query: SearchQuery) -> list[Hit]:

@@ -1,7 +1,7 @@
 """Redis: its clients, and the users' last positions for read-your-writes."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -68,26 +68,26 @@ class Pause:
         self._ends_at = time.monotonic() + self._seconds
 
 
-def position_key(prefix: str, tenant: UUID, actor: str) -> str:
-    """Where the position of an actor's last append is kept."""
-    return f"{prefix}:position:{tenant}:{actor}"
+def positions_key(prefix: str, tenant: UUID, actor: str) -> str:
+    """Where the positions of an actor's last appends are kept: a hash, by entity."""
+    return f"{prefix}:positions:{tenant}:{actor}"
 
 
 class LastPositions:
-    """The position of each user's last append."""
+    """The position of each user's last append to each entity."""
 
     def __init__(self, client: redis.Redis, prefix: str = PREFIX) -> None:
         self._client = client
         self._prefix = prefix
         self._pause = Pause()
 
-    def of(self, tenant: UUID, user: UUID) -> int | None:
-        """The position that this user's reads must have passed: 0 when Redis knows none, None when it is away."""
+    def of(self, tenant: UUID, user: UUID) -> Mapping[str, int] | None:
+        """The positions that this user's reads must have passed, by entity; None when Redis is away."""
         if self._pause.goes_on:
             return None
         try:
-            found = self._client.get(position_key(self._prefix, tenant, f"user-{user}"))
+            found: Any = self._client.hgetall(positions_key(self._prefix, tenant, f"user-{user}"))
         except redis.RedisError:
             self._pause.begin()
             return None
-        return int(found) if isinstance(found, bytes | str) else 0
+        return {entity.decode(): int(position) for entity, position in found.items()}

@@ -158,5 +158,5 @@ class Rehearsal:
 class Silence:
     """Announcements that nobody hears: nothing was stored."""
 
-    def appended(self, tenant: UUID, actor: str, position: int) -> None:
+    def appended(self, tenant: UUID, actor: str, position: int, entities: Collection[str]) -> None:
         """Wakes nobody."""

@@ -102,7 +102,7 @@ class SecurityLog:
                 )
             except VersionConflict:
                 continue
-            self._announcements.appended(tenant, _READER, appended.position)
+            self._announcements.appended(tenant, _READER, appended.position, ["access"])
             for event in events:
                 self._on_noted(type(event).TYPE)
             return

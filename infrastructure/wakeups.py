@@ -6,13 +6,14 @@ The queue is a hint, the log is the truth: a lost message costs the time until t
 import logging
 import time
 from collections.abc import Collection, Iterable
+from typing import Any
 from uuid import UUID, uuid4
 
 import redis
 from dramatiq import Message
 
 from infrastructure.log_context import CARRIED, present
-from infrastructure.redis import POSITION_SECONDS, PREFIX, position_key
+from infrastructure.redis import POSITION_SECONDS, PREFIX, positions_key
 from projections.catalogue import GROUPS
 
 log = logging.getLogger(__name__)
@@ -31,14 +32,21 @@ _MERGED_MS = 5_000
 _PAUSE_SECONDS = 1.0
 """How long appends don't try again after Redis didn't answer: each try would cost its request the time-out."""
 
-# ARGV: the key of the actor's position or '', the position, its seconds, milliseconds of the flags, the queue;
-# then per message: its flag or '', its id, itself. Keys and commands of the last two lines are Dramatiq's own
-# (brokers/redis/dispatch.lua, "enqueue"), so that the flag and its message are set together or not at all.
+# ARGV: the key of the actor's positions or '', the position, its seconds, milliseconds of the flags, the queue, how
+# many entities; then the entities; then per message: its flag or '', its id, itself. Keys and commands of the last two
+# lines are Dramatiq's own (brokers/redis/dispatch.lua, "enqueue"), so that the flag and its message are set together or
+# not at all.
 _WAKE = """
-if ARGV[1] ~= '' and tonumber(ARGV[2]) > tonumber(redis.call('GET', ARGV[1]) or '0') then
-    redis.call('SET', ARGV[1], ARGV[2], 'EX', ARGV[3])
+local messages = 7 + ARGV[6]
+if ARGV[1] ~= '' then
+    for i = 7, messages - 1 do
+        if tonumber(ARGV[2]) > tonumber(redis.call('HGET', ARGV[1], ARGV[i]) or '0') then
+            redis.call('HSET', ARGV[1], ARGV[i], ARGV[2])
+        end
+    end
+    redis.call('EXPIRE', ARGV[1], ARGV[3])
 end
-for i = 6, #ARGV, 3 do
+for i = messages, #ARGV, 3 do
     if ARGV[i] == '' or redis.call('SET', ARGV[i], '1', 'NX', 'PX', ARGV[4]) then
         redis.call('HSET', KEYS[1] .. ':' .. ARGV[5] .. '.msgs', ARGV[i + 1], ARGV[i + 2])
         redis.call('RPUSH', KEYS[1] .. ':' .. ARGV[5], ARGV[i + 1])
@@ -57,13 +65,14 @@ class WakeUps:
         self._script = client.register_script(_WAKE)
         self._resume_at = 0.0
 
-    def appended(self, tenant: UUID, actor: str, position: int) -> None:
-        """Wakes all groups of a tenant, and notes a user's last position. Never raises."""
+    def appended(self, tenant: UUID, actor: str, position: int, entities: Collection[str]) -> None:
+        """Wakes all groups of a tenant, and notes a user's last position in these entities. Never raises."""
         if time.monotonic() < self._resume_at:
             return
-        noted = position_key(self.prefix, tenant, actor) if actor.startswith("user-") else ""
+        noted = positions_key(self.prefix, tenant, actor) if actor.startswith("user-") else ""
         try:
-            self._run(((group, tenant) for group in self._groups), merged=True, noted=noted, position=position)
+            pairs = ((group, tenant) for group in self._groups)
+            self._run(pairs, merged=True, noted=noted, position=position, entities=entities)
         except redis.RedisError as error:
             self._resume_at = time.monotonic() + _PAUSE_SECONDS
             log.warning("no wake-up for tenant %s, the sweeper will see to it: %s", tenant, type(error).__name__)
@@ -106,18 +115,25 @@ class WakeUps:
         """How many messages wait in the queue. Raises redis.RedisError."""
         return int(self._client.llen(f"{self.prefix}:{QUEUE}"))
 
-    def _run(self, pairs: Iterable[tuple[str, UUID]], *, merged: bool, noted: str = "", position: int = 0) -> None:
+    def _run(self, pairs: Iterable[tuple[str, UUID]], *, merged: bool, **noted: Any) -> None:
         self._send(
             [
                 (self._flag(group, tenant) if merged else "", _message(PROJECT, group, str(tenant)))
                 for group, tenant in pairs
             ],
-            noted,
-            position,
+            **noted,
         )
 
-    def _send(self, messages: Collection[tuple[str, Message[None]]], noted: str = "", position: int = 0) -> None:
+    def _send(
+        self,
+        messages: Collection[tuple[str, Message[None]]],
+        *,
+        noted: str = "",
+        position: int = 0,
+        entities: Collection[str] = (),
+    ) -> None:
         arguments: list[str | int | bytes] = [noted, position, POSITION_SECONDS, _MERGED_MS, QUEUE]
+        arguments += [len(entities), *entities]
         for flag, message in messages:
             arguments += [flag, message.options["redis_message_id"], message.encode()]
         self._script(keys=[self.prefix], args=arguments)

@@ -6,12 +6,12 @@ so that a reader who is up to date costs no query.
 
 import asyncio
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 from uuid import UUID
-from weakref import WeakValueDictionary
 
 from projections.ports import Database, SearchIndex, StoreAway
+from projections.search import SEARCHED
 
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.005, 0.025
 _KEPT = 100_000
@@ -28,8 +28,8 @@ _HEAD = "SELECT position FROM tenant_heads WHERE tenant_id = %(tenant)s"
 class Positions(Protocol):
     """The users' last positions."""
 
-    def of(self, tenant: UUID, user: UUID) -> int | None:
-        """The position of the user's last append: 0 for one who appended nothing of late, None when nobody knows."""
+    def of(self, tenant: UUID, user: UUID) -> Mapping[str, int] | None:
+        """The position of the user's last append by entity, as far as it was of late; None when nobody knows."""
 
 
 class Freshness:
@@ -40,30 +40,41 @@ class Freshness:
         self._index = index
         self._positions = positions
         self._passed: dict[tuple[UUID, str], int] = {}
-        self._searchable: dict[UUID, int] = {}
+        self._findable: dict[tuple[UUID, str], int] = {}
         self._looks: dict[UUID, asyncio.Task[dict[str, dict[str, Any]]]] = {}
-        self._refreshing: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
+        self._sought: dict[tuple[UUID, str], int] = {}
+        self._refresh: asyncio.Task[None] | None = None
 
-    def required(self, tenant: UUID, user: UUID) -> int:
-        """The position that this user's reads must have passed: when nobody knows theirs, the end of the log.
+    def required(self, tenant: UUID, user: UUID, entities: Collection[str] | None = None) -> int:
+        """The position that this user's reads, of these entities or of all, must have passed: when nobody knows theirs,
+        the end of the log.
 
         It blocks: ask in a thread.
         """
-        position = self._positions.of(tenant, user)
-        if position is None:
+        positions = self._positions.of(tenant, user)
+        if positions is None:
             heads = self._database.read(tenant, _HEAD)
-            position = int(heads[0]["position"]) if heads else 0
-        return position
+            return int(heads[0]["position"]) if heads else 0
+        return max((at for entity, at in positions.items() if entities is None or entity in entities), default=0)
 
-    async def wait(self, tenant: UUID, projections: Collection[str], position: int, timeout: float) -> bool:  # noqa: ASYNC109
+    async def wait(
+        self,
+        tenant: UUID,
+        projections: Collection[str],
+        position: int,
+        timeout: float,  # noqa: ASYNC109
+        *,
+        searched: Collection[str] = SEARCHED,
+    ) -> bool:
         """Whether all the projections have passed the position, within `timeout` seconds; search counts when it
-        finds what was written. False early for one that is parked, or waits longer for its next try."""
+        finds what was written of the entities that are `searched`. False early for a projection that is parked, or
+        waits longer for its next try."""
         if position <= 0:
             return True
         try:
             async with asyncio.timeout(timeout):
                 return await self._reached(tenant, projections, position, time.monotonic() + timeout) and (
-                    "search" not in projections or await self._found(tenant, position)
+                    "search" not in projections or await self._found(tenant, searched, position)
                 )
         except (TimeoutError, StoreAway):
             return False
@@ -99,21 +110,36 @@ class Freshness:
         rows = self._database.read(tenant, _LIVE)
         if len(self._passed) > _KEPT:
             self._passed.clear()
-            self._searchable.clear()
+            self._findable.clear()
         for row in rows:
             if row["published"]:
                 self._passed[tenant, row["projection"]] = row["position"]
         return {row["projection"]: row for row in rows}
 
-    async def _found(self, tenant: UUID, position: int) -> bool:
-        """Makes what search has acknowledged findable, once for all who wait for it."""
-        lock = self._refreshing.setdefault(tenant, asyncio.Lock())
-        async with lock:
-            if self._searchable.get(tenant, 0) < position:
-                acknowledged = self._passed.get((tenant, "search"), position)
-                await asyncio.to_thread(self._index.refresh, tenant)
-                self._searchable[tenant] = acknowledged
+    async def _found(self, tenant: UUID, entities: Collection[str], position: int) -> bool:
+        """Makes what search has acknowledged findable. One refresh at a time, for all who waited when it began: it
+        costs the index as much as several searches."""
+        while missing := [each for each in entities if self._findable.get((tenant, each), 0) < position]:
+            acknowledged = max(position, self._passed.get((tenant, "search"), 0))
+            self._sought.update({(tenant, each): acknowledged for each in missing})
+            if self._refresh is None:
+                self._refresh = asyncio.create_task(self._make_findable(self._sought))
+                self._refresh.add_done_callback(_ended)
+                self._sought = {}
+            await asyncio.shield(self._refresh)
         return True
+
+    async def _make_findable(self, acknowledged: Mapping[tuple[UUID, str], int]) -> None:
+        try:
+            await asyncio.to_thread(self._index.refresh, {entity for _, entity in acknowledged})
+            self._findable.update(acknowledged)
+        finally:
+            self._refresh = None  # before anybody could wait for one that is over
+
+
+def _ended(refresh: asyncio.Task[None]) -> None:
+    if not refresh.cancelled():
+        refresh.exception()  # it may be that nobody waits for it any more
 
 
 def _hopeless(row: dict[str, Any] | None, deadline: float) -> bool:

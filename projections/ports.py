@@ -1,6 +1,6 @@
 """What the read side needs from outside: rows, a search index, an audit trail."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -104,8 +104,8 @@ class SearchIndex(Protocol):
     def publish(self, tenant: UUID, generation: int) -> None:
         """From now on the tenant's searches read this generation. Repeating it changes nothing."""
 
-    def refresh(self, tenant: UUID) -> None:
-        """Makes all acknowledged writes of the tenant findable."""
+    def refresh(self, entities: Collection[str]) -> None:
+        """Makes all acknowledged writes of these entities findable, whichever tenant's they are."""
 
     def search(self, tenant: UUID, query: SearchQuery) -> list[Hit]:
         """The best hits of the published generation, per entity best first; nothing of any other tenant.

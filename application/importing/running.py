@@ -16,7 +16,7 @@ from application.importing.results import Fate, Job, Result
 from application.importing.rows import EXTERNAL_ID, Row
 from application.platform import user_limit
 from application.ports import Announcements, Append, Conflict
-from application.recording import Metadata
+from application.recording import Metadata, stream_subject
 
 ACTOR = "import"
 BATCH = 500
@@ -161,7 +161,8 @@ class Import:
             ),
         )
         if moved:
-            self._announcements.appended(self._job.tenant, ACTOR, appended.position)
+            entities = {stream_subject(stream)[0] for stream in moved}
+            self._announcements.appended(self._job.tenant, ACTOR, appended.position, entities)
 
     def _tell(self, results: Sequence[Result]) -> int:
         """Tells what became of the rows; how many went in."""

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import psycopg
 import pytest
 
 from tests.api.stand import Company, pointers, problem
@@ -111,6 +112,25 @@ def test_search_finds_what_was_just_written(startup):
     startup.rep.delete(f"/accounts/{account}")
     assert found(q="analy", types="account") == set()
     assert found(q="analy", types="account", archived="true") == {account}
+
+
+def test_search_waits_for_those_writes_alone_that_it_could_find(startup, urls):
+    """The search projection is held up: a deal that was just written can't be found, and no contact waits for it."""
+    opened(startup)
+    assert len(startup.rep.get("/search", q="engine").json()["items"]) == 1
+    with psycopg.connect(urls.superuser) as held:
+        held.execute(
+            "SELECT 1 FROM projection_checkpoints WHERE tenant_id = %s AND projection = 'search' FOR UPDATE",
+            [startup.profile.id],
+        )
+        opened(startup, name="Engine of tomorrow")
+        for types, stale in (("contact", None), ("accounts,contact", None), ("deal", "true"), ("contact,deal", "true")):
+            answer = startup.rep.get("/search", q="engine", types=types)
+            assert answer.headers.get("clientforge-stale") == stale, types
+        assert startup.rep.get("/search", q="engine").headers["clientforge-stale"] == "true"
+    opened(startup, name="Engine of today")  # wakes the projector, which no sweeper does here
+    answer = startup.rep.get("/search", q="engine", types="deal")
+    assert (len(answer.json()["items"]), answer.headers.get("clientforge-stale")) == (3, None)
 
 
 def test_search_says_what_it_needs(acme):

@@ -1,6 +1,6 @@
 """Imports of texts into a tenant, as tests write them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -82,7 +82,7 @@ class Announced:
     def __init__(self) -> None:
         self.positions: list[int] = []
 
-    def appended(self, tenant: UUID, actor: str, position: int) -> None:
+    def appended(self, tenant: UUID, actor: str, position: int, entities: Collection[str]) -> None:
         assert actor == "import"
         self.positions.append(position)
 

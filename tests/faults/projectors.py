@@ -72,5 +72,5 @@ class Projectors:
     def open(self, tenant: UUID, count: int = 1, actor: str = "cli") -> list[str]:
         """Opens deals, and announces it as the application does."""
         streams = self.stand.open(tenant, count)
-        self.wakeups.appended(tenant, actor, self.stand.store.head(tenant))
+        self.wakeups.appended(tenant, actor, self.stand.store.head(tenant), ["deal"])
         return streams

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -98,6 +98,8 @@ class MemoryIndex:
         self.findable: dict[UUID, dict[tuple[str, UUID], SearchDocument]] = {}
         self.published: dict[UUID, int] = {}
         self.refreshed = 0
+        self.refreshed_entities: list[str] = []
+        self.refreshing_takes = 0.0
         self._lock = threading.Lock()
 
     def write(self, tenant: UUID, generation: int, documents: Sequence[SearchDocument]) -> None:
@@ -115,9 +117,18 @@ class MemoryIndex:
             raise StoreAway("told to be away")
         self.published[tenant] = generation
 
-    def refresh(self, tenant: UUID) -> None:
+    def refresh(self, entities: Collection[str]) -> None:
+        if self.whims.away:
+            raise StoreAway("told to be away")
         self.refreshed += 1
-        self.findable[tenant] = dict(self.written.get((tenant, self.published[tenant]), {}))
+        self.refreshed_entities += sorted(entities)
+        with self._lock:
+            for tenant, generation in self.published.items():
+                written = self.written.get((tenant, generation), {})
+                self.findable.setdefault(tenant, {}).update(
+                    {key: each for key, each in written.items() if each.entity in entities}
+                )
+        time.sleep(self.refreshing_takes)
 
     def search(self, tenant: UUID, query: SearchQuery) -> list[Hit]:
         return []

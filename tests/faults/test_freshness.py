@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
@@ -36,11 +37,11 @@ class Counting:
 class Nobody:
     """Positions that nobody has, or that are known to nobody while Redis is away."""
 
-    def __init__(self, position: int | None = 0) -> None:
-        self._position = position
+    def __init__(self, positions: Mapping[str, int] | None) -> None:
+        self._positions = positions
 
-    def of(self, tenant: UUID, user: UUID) -> int | None:
-        return self._position
+    def of(self, tenant: UUID, user: UUID) -> Mapping[str, int] | None:
+        return self._positions
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def database(stand):
 
 @pytest.fixture
 def freshness(stand, database):
-    return Freshness(database, stand.index, Nobody())
+    return Freshness(database, stand.index, Nobody({}))
 
 
 def waited(freshness, tenant, names, position, timeout=2.0):
@@ -139,6 +140,47 @@ def test_many_who_wait_share_looks_and_refreshes_and_hold_no_thread(stand, fresh
     assert stand.index.refreshed == 1
 
 
+def test_those_who_come_while_the_index_refreshes_share_the_next_refresh(stand, freshness, tenant):
+    stand.open(tenant, 3)
+    stand.drain(tenant)
+    stand.index.refreshing_takes = 0.1
+
+    async def one_after_another():
+        first = asyncio.create_task(freshness.wait(tenant, ["search"], 1, 5))
+        await asyncio.sleep(0.03)
+        stand.open(tenant, 2)
+        await asyncio.to_thread(stand.drain, tenant)
+        return [await first, *await asyncio.gather(*(freshness.wait(tenant, ["search"], 5, 5) for _ in range(20)))]
+
+    assert all(asyncio.run(one_after_another()))
+    assert len(stand.index.findable[tenant]) == 5
+    assert stand.index.refreshed == 2
+
+
+def test_a_search_refreshes_the_index_of_what_it_looks_for_alone(stand, freshness, tenant):
+    stand.open(tenant)
+    stand.drain(tenant)
+
+    def searched(*entities):
+        assert asyncio.run(freshness.wait(tenant, ["search"], 1, 2, searched=entities))
+        return stand.index.refreshed_entities
+
+    assert searched("contact") == ["contact"]
+    assert not stand.index.findable.get(tenant)
+    assert searched("contact", "deal") == ["contact", "deal"]
+    assert searched("deal") == ["contact", "deal"]
+    assert len(stand.index.findable[tenant]) == 1
+
+
+def test_a_refresh_that_fails_makes_the_read_stale_and_the_next_one_refreshes_again(stand, freshness, tenant):
+    stand.open(tenant)
+    stand.drain(tenant)
+    stand.index.whims.away = True
+    assert not waited(freshness, tenant, ["search"], 1)[0]
+    stand.index.whims.away = False
+    assert waited(freshness, tenant, ["search"], 1)[0]
+
+
 def test_a_generation_that_is_not_published_yet_is_waited_for(stand, freshness, tenant):
     stand.open(tenant)
     stand.drain(tenant)
@@ -169,8 +211,12 @@ def test_tenants_are_not_mixed_up(stand, freshness, tenant):
 def test_the_position_that_a_user_needs_comes_from_redis(projectors, tenant):
     freshness = Freshness(projectors.stand.database, projectors.stand.index, projectors.positions)
     user = uuid7()
-    projectors.wakeups.appended(tenant, f"user-{user}", 12)
-    assert freshness.required(tenant, user) == 12
+    projectors.wakeups.appended(tenant, f"user-{user}", 12, ["contact"])
+    projectors.wakeups.appended(tenant, f"user-{user}", 15, ["deal", "account"])
+    assert freshness.required(tenant, user) == 15
+    assert freshness.required(tenant, user, ["contact"]) == 12
+    assert freshness.required(tenant, user, ["contact", "account"]) == 15
+    assert freshness.required(tenant, user, ["task"]) == 0
     assert freshness.required(tenant, uuid7()) == 0
 
 

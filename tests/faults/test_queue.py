@@ -8,7 +8,7 @@ from tests.faults.stores import TABLES
 
 
 def test_the_figures_say_what_waits_for_how_long_and_that_nobody_works(projectors, tenant):
-    projectors.wakeups.appended(tenant, "cli", 1)
+    projectors.wakeups.appended(tenant, "cli", 1, ["deal"])
     time.sleep(0.05)
     health = projectors.queue.health()
     (figures,) = health.queues

@@ -29,7 +29,7 @@ def own_redis():
 def test_wake_ups_are_merged_into_one_message_per_group_and_tenant(projectors):
     one, other = uuid7(), uuid7()
     for tenant in (one, other) * 20:
-        projectors.wakeups.appended(tenant, "cli", 1)
+        projectors.wakeups.appended(tenant, "cli", 1, ["deal"])
     assert projectors.queue.health().queues[0].waiting == 2 * len(GROUPS)
 
 
@@ -198,25 +198,25 @@ def test_a_worker_survives_a_redis_that_was_away_and_lost_everything(stand, urls
 def test_a_users_last_position_is_the_highest_and_kept_per_tenant(projectors):
     tenant, other, user = uuid7(), uuid7(), uuid7()
     for position in (3, 7, 5):
-        projectors.wakeups.appended(tenant, f"user-{user}", position)
-    projectors.wakeups.appended(other, f"user-{user}", 2)
-    projectors.wakeups.appended(tenant, "import", 9)
-    assert projectors.positions.of(tenant, user) == 7
-    assert projectors.positions.of(other, user) == 2
-    assert projectors.positions.of(tenant, uuid7()) == 0
+        projectors.wakeups.appended(tenant, f"user-{user}", position, ["deal"])
+    projectors.wakeups.appended(other, f"user-{user}", 2, ["deal"])
+    projectors.wakeups.appended(tenant, "import", 9, ["deal"])
+    assert projectors.positions.of(tenant, user) == {"deal": 7}
+    assert projectors.positions.of(other, user) == {"deal": 2}
+    assert projectors.positions.of(tenant, uuid7()) == {}
 
 
 def test_announcing_takes_one_round_trip(projectors, tenant):
     def calls():
         return sum(each["calls"] for name, each in projectors.redis.info("commandstats").items() if "eval" in name)
 
-    projectors.wakeups.appended(tenant, "cli", 1)
+    projectors.wakeups.appended(tenant, "cli", 1, ["deal"])
     before = calls()
-    projectors.wakeups.appended(uuid7(), f"user-{uuid7()}", 1)
+    projectors.wakeups.appended(uuid7(), f"user-{uuid7()}", 1, ["deal"])
     assert calls() - before == 1
     assert projectors.queue.health().queues[0].waiting == 2 * len(GROUPS)
 
 
 def test_wake_ups_of_no_group_say_nothing(projectors, tenant):
-    WakeUps(projectors.redis, prefix=projectors.prefix, groups=()).appended(tenant, "cli", 1)
+    WakeUps(projectors.redis, prefix=projectors.prefix, groups=()).appended(tenant, "cli", 1, ["deal"])
     assert projectors.queue.health().queues[0].waiting == 0

@@ -12,6 +12,7 @@ from uuid_utils.compat import uuid7
 
 from infrastructure.elasticsearch import ElasticsearchIndex
 from projections.ports import DocumentRefused, Hit, SearchDocument, SearchQuery, StoreAway
+from projections.search import SEARCHED
 from tests.infrastructure.unwell import answering
 
 TENANT = uuid7()
@@ -66,7 +67,7 @@ def put(index: ElasticsearchIndex, tenant: UUID, *titles: str, text: tuple[str, 
         for title in titles
     ]
     index.write(tenant, 1, documents)
-    index.refresh(tenant)
+    index.refresh(SEARCHED)
 
 
 def search(index: ElasticsearchIndex, tenant: UUID, text: str) -> list[Hit]:
@@ -116,7 +117,7 @@ def test_writes_are_findable_after_a_refresh_and_no_search_waits_for_one(make):
     index.publish(TENANT, 1)
     index.write(TENANT, 1, [GUMP])
     assert index.search(TENANT, QUERY) == []
-    index.refresh(TENANT)
+    index.refresh(SEARCHED)
     assert [hit.id for hit in index.search(TENANT, QUERY)] == [GUMP.id]
 
 
@@ -163,7 +164,7 @@ def test_several_processes_may_make_an_index_at_once(make):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(write, range(8)))
     index = make("-race")
-    index.refresh(TENANT)
+    index.refresh(SEARCHED)
     assert len(index.search(TENANT, QUERY)) == 8
 
 
@@ -173,7 +174,7 @@ def test_an_index_that_somebody_removed_is_made_anew_and_just_the_same(make, cli
     client.indices.delete(index=f"{prefix}-removed-accounts-g1")
     index.write(TENANT, 1, [GUMP])
     index.publish(TENANT, 1)
-    index.refresh(TENANT)
+    index.refresh(SEARCHED)
     assert [hit.title for hit in index.search(TENANT, QUERY)] == ["Bubba Gump"]
     assert client.indices.get_mapping(index=f"{prefix}-removed-accounts-g1").body.popitem()[1]["mappings"]["dynamic"]
 
@@ -189,7 +190,7 @@ def use_all(index: ElasticsearchIndex) -> Iterator[Callable[[], object]]:
     yield index.ping
     yield lambda: index.write(TENANT, 1, [GUMP])
     yield lambda: index.publish(TENANT, 1)
-    yield lambda: index.refresh(TENANT)
+    yield lambda: index.refresh(SEARCHED)
     yield lambda: index.search(TENANT, QUERY)
     yield lambda: index.drop(TENANT, 1)
     yield lambda: index.documents(TENANT, 1, "account")

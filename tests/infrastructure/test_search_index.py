@@ -11,6 +11,7 @@ from infrastructure.elasticsearch import ElasticsearchIndex
 from infrastructure.embedded_search import PostgresIndex
 from infrastructure.postgres import Database
 from projections.ports import Hit, NotPublished, SearchDocument, SearchIndex, SearchQuery
+from projections.search import SEARCHED
 
 ENTITIES = ("account", "contact", "deal")
 ODD_TEXTS = (
@@ -54,7 +55,7 @@ def account(title: str, *text: str, id: UUID | None = None, position: int = 1, *
 
 def put(index: SearchIndex, tenant: UUID, *documents: SearchDocument, generation: int = 1) -> None:
     index.write(tenant, generation, documents)
-    index.refresh(tenant)
+    index.refresh(SEARCHED)
 
 
 def hits(index: SearchIndex, tenant: UUID, text: str, entities: tuple[str, ...] = ("account",), **others) -> list[Hit]:
@@ -131,7 +132,7 @@ def test_a_tenant_that_was_never_published_is_an_error_and_never_a_wider_search(
     put(index, tenant, account("Codehow"))
     stranger = uuid7()
     index.write(stranger, 1, [account("Codehow")])
-    index.refresh(stranger)
+    index.refresh(SEARCHED)
     with pytest.raises(NotPublished):
         hits(index, stranger, "codehow")
 
@@ -259,7 +260,7 @@ def test_a_generation_is_filled_while_the_other_one_serves(index, tenant):
     assert titles(index, tenant, "gump") == ["Gump of old"]
     index.publish(tenant, 2)
     index.publish(tenant, 2)
-    index.refresh(tenant)
+    index.refresh(SEARCHED)
     assert titles(index, tenant, "gump") == ["Gump of new"]
     index.publish(tenant, 1)
     assert titles(index, tenant, "gump") == ["Gump of old"]
@@ -271,7 +272,7 @@ def test_publishing_moves_one_tenant_alone(index, tenant):
     put(index, other, account("Gump of two"))
     put(index, tenant, account("Gump of one"), generation=2)
     index.publish(tenant, 2)
-    index.refresh(tenant)
+    index.refresh(SEARCHED)
     assert titles(index, other, "gump") == ["Gump of two"]
     assert titles(index, tenant, "gump") == ["Gump of one"]
 

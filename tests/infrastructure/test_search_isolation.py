@@ -15,6 +15,7 @@ from infrastructure.elasticsearch_guard import UnsafeSearch, check_hits, check_s
 from infrastructure.elasticsearch_lifecycle import POLICY, LifecycleUnsupported, set_up_lifecycle
 from infrastructure.elasticsearch_request import search_body
 from projections.ports import NotPublished, SearchDocument, SearchQuery
+from projections.search import SEARCHED
 
 ALIAS = "clientforge-accounts-ours"
 
@@ -128,7 +129,7 @@ def test_a_hit_of_another_tenant_is_never_believed():
 )
 def test_whatever_is_typed_finds_ours_alone(index, tenants, text):
     ours, theirs = tenants
-    index.refresh(ours)
+    index.refresh(SEARCHED)
     for tenant, other in ((ours, "theirs"), (theirs, "ours")):
         found = index.search(tenant, query(text))
         assert all(hit.fields["owner"] != other for hit in found)
@@ -140,7 +141,7 @@ def test_a_missing_alias_is_an_error_and_no_wider_search(index, tenants, elastic
     client.indices.delete_alias(index=f"{prefix}-accounts-g1", name=f"{prefix}-accounts-{ours}")
     with pytest.raises(NotPublished):
         index.search(ours, query())
-    index.refresh(theirs)
+    index.refresh(SEARCHED)
     assert len(index.search(theirs, query())) == 1
     index.publish(ours, 1)
     assert [hit.fields["owner"] for hit in index.search(ours, query())] == ["ours"]
@@ -148,7 +149,7 @@ def test_a_missing_alias_is_an_error_and_no_wider_search(index, tenants, elastic
 
 def test_an_alias_that_does_not_filter_is_found_out(index, tenants, elasticsearch_url, prefix):
     ours, _ = tenants
-    index.refresh(ours)
+    index.refresh(SEARCHED)
     client = Elasticsearch(elasticsearch_url)
     client.indices.put_alias(index=f"{prefix}-accounts-g1", name=f"{prefix}-accounts-{ours}")
     with pytest.raises(UnsafeSearch, match="another tenant"):

