@@ -3,6 +3,7 @@
 
 -- `document` is the row as it is read; the columns beside it are for filters and sorts. Keys end in `_key` where a text
 -- is kept as people expect it to be sorted, and are compared byte by byte, which no change of collations can upset.
+-- The index of a filter goes on with what the list is sorted by: where few of many records match, none else is read.
 CREATE TABLE accounts (
     tenant_id uuid NOT NULL,
     generation integer NOT NULL,
@@ -21,8 +22,9 @@ CREATE TABLE accounts (
 CREATE INDEX accounts_name ON accounts (tenant_id, generation, name_key, id);
 CREATE INDEX accounts_created ON accounts (tenant_id, generation, created_at, id);
 CREATE INDEX accounts_updated ON accounts (tenant_id, generation, updated_at, id);
-CREATE INDEX accounts_owner ON accounts (tenant_id, generation, owner, id);
-CREATE INDEX accounts_parent ON accounts (tenant_id, generation, parent, id);
+CREATE INDEX accounts_owner ON accounts (tenant_id, generation, owner, name_key, id);
+CREATE INDEX accounts_parent ON accounts (tenant_id, generation, parent, name_key, id);
+CREATE INDEX accounts_industry ON accounts (tenant_id, generation, industry, name_key, id);
 
 CREATE TABLE contacts (
     tenant_id uuid NOT NULL,
@@ -46,8 +48,11 @@ CREATE INDEX contacts_name ON contacts (tenant_id, generation, name_key, id);
 CREATE INDEX contacts_last_name ON contacts (tenant_id, generation, last_name_key, id);
 CREATE INDEX contacts_created ON contacts (tenant_id, generation, created_at, id);
 CREATE INDEX contacts_updated ON contacts (tenant_id, generation, updated_at, id);
-CREATE INDEX contacts_owner ON contacts (tenant_id, generation, owner, id);
-CREATE INDEX contacts_account ON contacts (tenant_id, generation, account, id);
+CREATE INDEX contacts_owner ON contacts (tenant_id, generation, owner, name_key, id);
+CREATE INDEX contacts_account ON contacts (tenant_id, generation, account, name_key, id);
+CREATE INDEX contacts_status ON contacts (tenant_id, generation, status, name_key, id);
+CREATE INDEX contacts_lifecycle ON contacts (tenant_id, generation, lifecycle, name_key, id);
+CREATE INDEX contacts_lead_source ON contacts (tenant_id, generation, lead_source, name_key, id);
 
 CREATE TABLE products (
     tenant_id uuid NOT NULL,
@@ -128,9 +133,10 @@ CREATE INDEX deals_expected_close ON deals (tenant_id, generation, expected_clos
 CREATE INDEX deals_closed ON deals (tenant_id, generation, closed_at, id);
 CREATE INDEX deals_created ON deals (tenant_id, generation, created_at, id);
 CREATE INDEX deals_updated ON deals (tenant_id, generation, updated_at, id);
-CREATE INDEX deals_owner ON deals (tenant_id, generation, owner, id);
-CREATE INDEX deals_account ON deals (tenant_id, generation, account, id);
-CREATE INDEX deals_stage ON deals (tenant_id, generation, stage, id);
+CREATE INDEX deals_owner ON deals (tenant_id, generation, owner, created_at, id);
+CREATE INDEX deals_account ON deals (tenant_id, generation, account, created_at, id);
+CREATE INDEX deals_stage ON deals (tenant_id, generation, stage, created_at, id);
+CREATE INDEX deals_kind ON deals (tenant_id, generation, kind, created_at, id);
 
 -- What the pipeline counts of a deal, by when it was so in the world: from `valid_from` on, until before `valid_to`.
 CREATE TABLE deal_periods (

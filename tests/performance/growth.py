@@ -122,6 +122,7 @@ def _questions(system: System, size: int) -> dict[str, Callable[[int], Any]]:
         "first page": lambda _: system.get("/contacts", limit=50),
         "deep page": lambda _: system.get("/contacts", limit=50, cursor=deep),
         "filter": lambda number: system.get("/contacts", limit=50, status=("new", "qualified")[number % 2]),
+        "filter, few match": lambda _: system.get("/contacts", limit=50, owner="me"),
         "search": lambda number: system.get("/search", q=f"{word(number)} {word(number + 7)}", types="contact"),
         "pipeline": lambda _: system.get("/analytics/pipeline"),
         "append": lambda number: system.send(
