@@ -40,6 +40,10 @@ def verify_command(
         ),
     ] = None,
     ask: Annotated[bool, typer.Option("--ask", help="Ask for the password.")] = False,
+    code: Annotated[
+        str | None,
+        typer.Option(metavar="CODE", show_default=False, help="A code of the admin's second factor, who has one."),
+    ] = None,
     seconds: Annotated[
         float, typer.Option(min=1, metavar="N", help="How long each read model may take to show what was written.")
     ] = 15.0,
@@ -59,7 +63,7 @@ def verify_command(
     from api.deployed.asking import Deployed
 
     logging.disable(logging.CRITICAL)
-    who = LogIn(email=email, password=_password(password_file, ask=ask), tenant=tenant)
+    who = LogIn(email=email, password=_password(password_file, ask=ask), tenant=tenant, code=code)
     with Deployed(url or _url(data_dir)) as deployed:
         tell(list(_verified(deployed, who, seconds, data_dir)), as_json=as_json)
 

@@ -8,16 +8,18 @@ from msgspec import Struct
 from api.deployed.asking import Answer, Deployed
 from domain.permissions import Role
 from infrastructure.findings import Finding, failure, ok, warning
+from infrastructure.second_factors import SecondFactorRequired
 
 _LOG_IN, _TOKEN, _ADMIN = "log-in", "token", "admin"
 
 
 class LogIn(Struct, frozen=True, kw_only=True):
-    """Who logs in where; without a tenant it is the one that the server takes."""
+    """Who logs in where; without a tenant it is the one that the server takes. `code` is of a second factor."""
 
     email: str
     password: str
     tenant: str | None = None
+    code: str | None = None
 
 
 class LoggedIn(Struct, frozen=True, kw_only=True):
@@ -52,13 +54,13 @@ def _services(ready: Answer) -> Iterator[Finding]:
 
 def log_in(deployed: Deployed, who: LogIn) -> tuple[list[Finding], LoggedIn | None]:
     """Logs in as an admin, and uses the token in each way."""
-    named = {} if who.tenant is None else {"tenant": who.tenant}
-    answer = deployed.ask("POST", "/auth/login", {"email": who.email, "password": who.password, **named})
+    told = {"email": who.email, "password": who.password, "tenant": who.tenant, "code": who.code}
+    answer = deployed.ask("POST", "/auth/login", {name: each for name, each in told.items() if each is not None})
     tokens = answer.body if answer.is_well and isinstance(answer.body, dict) else {}
     if "access_token" not in tokens:
-        return [
-            failure(_LOG_IN, f"{who.email}: {answer.why}", "see e-mail, password and tenant; it was tried once")
-        ], None
+        asked = isinstance(answer.body, dict) and answer.body.get("code") == SecondFactorRequired.code
+        todo = "give a code of it: --code" if asked else "see e-mail, password and tenant; it was tried once"
+        return [failure(_LOG_IN, f"{who.email}: {answer.why}", todo)], None
     found = [ok(_LOG_IN, f"{who.email} is logged in after {answer.milliseconds:.0f} ms")]
     token, flaws = _used(deployed, tokens)
     found += [failure(_TOKEN, each, "see JWT_SECRET, and the clocks of all machines") for each in flaws]

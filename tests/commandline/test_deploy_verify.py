@@ -9,13 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import psycopg
+import pyotp
 import pytest
 from dotenv import dotenv_values
 
-from api.app import OPERATIONS
-from api.commandline.seeding import PASSWORD, PASSWORD_VARIABLE
+from api.app import OPERATIONS, PREFIX
+from api.commandline.seeding import EMAIL, PASSWORD, PASSWORD_VARIABLE
 from api.deployed.asking import Deployed
 from api.deployed.endpoints import NOT_ASKED, critical, endpoints
 from tests.commandline.conftest import Run, done, refused
@@ -105,6 +107,31 @@ def test_a_wrong_password_fails_and_is_tried_once(up, url):
     assert results(ended)["failed"] == {"log-in"}
     assert "401 wrong_credentials" in ended.stdout
     assert "Quinces" not in ended.stdout + ended.stderr
+
+
+def test_an_admin_with_a_second_factor_gives_a_code_of_it(up, url):
+    email, password = "two-factors@clientforge.local", "Ferry-and-lantern-77"
+    person = {"first_name": "Two", "last_name": "Factors", "email": email, "role": "admin", "password": password}
+    with httpx.Client(base_url=url + PREFIX, timeout=20) as client:
+
+        def logged_in(email: str, password: str) -> dict[str, str]:
+            answer = client.post("/auth/login", json={"email": email, "password": password})
+            return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+        made = client.post("/users", json=person, headers=logged_in(EMAIL, PASSWORD))
+        assert made.status_code == 201, made.text
+        theirs = logged_in(email, password)
+        begun = client.post("/auth/second-factor", json={"password": password}, headers=theirs)
+        shown = {"code": pyotp.TOTP(begun.json()["secret"]).now()}
+        confirmed = client.post("/auth/second-factor/confirm", json=shown, headers=theirs)
+        codes = confirmed.json()["recovery_codes"]
+
+    without = verify(up, "--url", url, "--email", email, password=password)
+    assert (without.returncode, results(without)["failed"]) == (1, {"log-in"})
+    assert "401 second_factor_required" in without.stdout
+    assert "--code" in without.stdout
+    given = verify(up, "--url", url, "--email", email, "--code", codes[0], password=password)
+    assert (given.returncode, results(given)) == (0, {"ok": ALL})
 
 
 def test_a_url_where_nothing_is_or_nobody_answers_fails_within_seconds(up):
