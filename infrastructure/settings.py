@@ -164,7 +164,7 @@ class Settings(BaseSettings):
     api_threads: int = Field(16, ge=1)
     """Threads of one API process that run handlers."""
     worker_processes: int = Field(1, ge=1)
-    worker_threads: int = Field(8, ge=1)
+    worker_threads: int = Field(6, ge=1)
     worker_timeout_ms: int = Field(20, ge=1)
     """The longest that an idle worker waits before it looks at its queue again."""
     projection_batch: int = Field(1000, ge=1)
