@@ -1,7 +1,7 @@
 """Directories: a table with one row per record of an entity, to get one by its id and to list many."""
 
 import unicodedata
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
@@ -60,12 +60,17 @@ _OF_ALL: Mapping[str, Column] = {
 }
 
 
+ARCHIVED: Mapping[bool, str] = {True: "archived", False: "NOT archived"}
+"""The condition of that name: told as it is, it lets PostgreSQL use the index of what is archived, which is little."""
+
+
 class Directory(Generic[R, F]):
     """The rows of one entity: `fold` makes a row of a record's story.
 
-    `columns`, `conditions` (field of `filters` → SQL) and `sorts` (name → column) are all that is ever put into a
-    statement. `order` is the sort unless told; `owner` the column that narrows a viewer's view, where there is one,
-    `seen` a condition that narrows it otherwise; `told` what is answered of a row, if that isn't just its document.
+    `columns`, `conditions` (field of `filters` → SQL, or of a boolean one → its value → SQL) and `sorts` (name →
+    column) are all that is ever put into a statement. `order` is the sort unless told; `owner` the column that narrows
+    a viewer's view, where there is one, `seen` a condition that narrows it otherwise; `told` what is answered of a row,
+    if that isn't just its document.
     """
 
     def __init__(
@@ -77,7 +82,7 @@ class Directory(Generic[R, F]):
         fold: Callable[[Story], R],
         columns: Mapping[str, Column],
         filters: type[F],
-        conditions: Mapping[str, str],
+        conditions: Mapping[str, str | Mapping[bool, str]],
         sorts: Mapping[str, str],
         order: str,
         owner: str | None = None,
@@ -155,9 +160,9 @@ class Directory(Generic[R, F]):
         end = found[request.limit - 1] if len(found) > request.limit else None
         return Page(items=items, next=cursors.after(end["place"], end["id"]) if end else None)
 
-    def _list_statement(self, wanted: Collection[str], column: str, descending: bool, place: Sequence[Any]) -> str:
+    def _list_statement(self, wanted: Mapping[str, Any], column: str, descending: bool, place: Sequence[Any]) -> str:
         """Rows with a value in the sort's column, then those without one; each part is a range of an index."""
-        matching = " ".join(f"AND {self.conditions[name]}" for name in wanted)
+        matching = " ".join(f"AND {self._condition(name, value)}" for name, value in wanted.items())
         direction, beyond = ("DESC", "<") if descending else ("ASC", ">")
         order = f"{column} {direction}, id {direction}"
         behind = f"AND ({column}, id) {beyond} (%(place)s::{self._columns[column].type}, %(last)s)"
@@ -175,6 +180,10 @@ class Directory(Generic[R, F]):
             f"SELECT id, place, document::text AS document FROM ({' UNION ALL '.join(selects)}) found"  # noqa: S608
             f" ORDER BY part, place {direction}, id {direction} LIMIT %(rows)s"
         )
+
+    def _condition(self, name: str, value: Any) -> str:
+        condition = self.conditions[name]
+        return condition if isinstance(condition, str) else condition[value]
 
     @property
     def _live(self) -> str:

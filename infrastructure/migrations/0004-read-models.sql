@@ -24,6 +24,7 @@ CREATE INDEX accounts_created ON accounts (tenant_id, generation, created_at, id
 CREATE INDEX accounts_updated ON accounts (tenant_id, generation, updated_at, id);
 CREATE INDEX accounts_owner ON accounts (tenant_id, generation, owner, name_key, id);
 CREATE INDEX accounts_parent ON accounts (tenant_id, generation, parent, name_key, id);
+CREATE INDEX accounts_archived ON accounts (tenant_id, generation, name_key, id) WHERE archived;
 CREATE INDEX accounts_industry ON accounts (tenant_id, generation, industry, name_key, id);
 
 CREATE TABLE contacts (
@@ -50,6 +51,7 @@ CREATE INDEX contacts_created ON contacts (tenant_id, generation, created_at, id
 CREATE INDEX contacts_updated ON contacts (tenant_id, generation, updated_at, id);
 CREATE INDEX contacts_owner ON contacts (tenant_id, generation, owner, name_key, id);
 CREATE INDEX contacts_account ON contacts (tenant_id, generation, account, name_key, id);
+CREATE INDEX contacts_archived ON contacts (tenant_id, generation, name_key, id) WHERE archived;
 CREATE INDEX contacts_status ON contacts (tenant_id, generation, status, name_key, id);
 CREATE INDEX contacts_lifecycle ON contacts (tenant_id, generation, lifecycle, name_key, id);
 CREATE INDEX contacts_lead_source ON contacts (tenant_id, generation, lead_source, name_key, id);
@@ -136,6 +138,7 @@ CREATE INDEX deals_updated ON deals (tenant_id, generation, updated_at, id);
 CREATE INDEX deals_owner ON deals (tenant_id, generation, owner, created_at, id);
 CREATE INDEX deals_account ON deals (tenant_id, generation, account, created_at, id);
 CREATE INDEX deals_stage ON deals (tenant_id, generation, stage, created_at, id);
+CREATE INDEX deals_archived ON deals (tenant_id, generation, created_at, id) WHERE archived;
 CREATE INDEX deals_kind ON deals (tenant_id, generation, kind, created_at, id);
 
 -- What the pipeline counts of a deal, by when it was so in the world: from `valid_from` on, until before `valid_to`.

@@ -6,7 +6,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.accounts.events import Size
-from projections.directories import Column, Directory, Record, row_of, sort_key
+from projections.directories import ARCHIVED, Column, Directory, Record, row_of, sort_key
 
 
 class AddressRow(Struct, frozen=True, kw_only=True):
@@ -64,7 +64,7 @@ ACCOUNTS = Directory(
         "owner": "owner = %(owner)s",
         "industry": "industry = %(industry)s",
         "parent": "parent = %(parent)s",
-        "archived": "archived = %(archived)s",
+        "archived": ARCHIVED,
     },
     sorts={"name": "name_key", "created_at": "created_at", "updated_at": "updated_at"},
     order="name",

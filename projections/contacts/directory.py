@@ -8,7 +8,7 @@ from domain.contacts.events import LeadStatus, LifecycleStage
 from domain.contacts.state import Contact
 from projections.accounts.directory import AddressRow
 from projections.changes import Story
-from projections.directories import Column, Directory, Record, personal_fields, row_of, sort_key
+from projections.directories import ARCHIVED, Column, Directory, Record, personal_fields, row_of, sort_key
 
 
 class EmailRow(Struct, frozen=True, kw_only=True):
@@ -107,7 +107,7 @@ CONTACTS = Directory(
         "status": "status = %(status)s",
         "lifecycle": "lifecycle = %(lifecycle)s",
         "lead_source": "lead_source = %(lead_source)s",
-        "archived": "archived = %(archived)s",
+        "archived": ARCHIVED,
     },
     sorts={
         "name": "name_key",

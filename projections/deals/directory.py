@@ -10,7 +10,7 @@ from domain.deals.events import DealLost, DealOpened, DealReopened, DealStageCha
 from domain.deals.state import Deal
 from domain.neighbours import StageKind
 from projections.changes import Story
-from projections.directories import Column, Directory, Record, row_of, sort_key
+from projections.directories import ARCHIVED, Column, Directory, Record, row_of, sort_key
 
 
 class LineRow(Struct, frozen=True, kw_only=True):
@@ -127,7 +127,7 @@ DEALS = Directory(
         "expected_close_to": "expected_close <= %(expected_close_to)s",
         "closed_from": "closed_at >= %(closed_from)s::date::timestamp AT TIME ZONE %(zone)s",
         "closed_to": "closed_at < (%(closed_to)s::date + 1)::timestamp AT TIME ZONE %(zone)s",
-        "archived": "archived = %(archived)s",
+        "archived": ARCHIVED,
     },
     sorts={
         "name": "name_key",

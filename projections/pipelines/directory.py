@@ -5,7 +5,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.neighbours import StageKind
-from projections.directories import Column, Directory, Record, row_of, sort_key
+from projections.directories import ARCHIVED, Column, Directory, Record, row_of, sort_key
 
 
 class StageRow(Struct, frozen=True, kw_only=True):
@@ -44,7 +44,7 @@ PIPELINES = Directory(
         "name_key": Column("text", lambda row: sort_key(row.name)),
         "is_default": Column("boolean", lambda row: row.default),
     },
-    conditions={"archived": "archived = %(archived)s"},
+    conditions={"archived": ARCHIVED},
     sorts={"name": "name_key", "created_at": "created_at", "updated_at": "updated_at"},
     order="name",
 )

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from projections.directories import Column, Directory, Record, row_of, sort_key
+from projections.directories import ARCHIVED, Column, Directory, Record, row_of, sort_key
 
 
 class ProductRow(Record, frozen=True, kw_only=True):
@@ -43,7 +43,7 @@ PRODUCTS = Directory(
     conditions={
         "active": "active = %(active)s",
         "family": "family = %(family)s",
-        "archived": "archived = %(archived)s",
+        "archived": ARCHIVED,
     },
     sorts={"name": "name_key", "code": "code", "created_at": "created_at", "updated_at": "updated_at"},
     order="name",

@@ -23,7 +23,7 @@ from domain.tenants.commands import RegisterTenant
 from infrastructure.bootstrap import build
 from tests.fixtures import PASSWORDS, copied, prepare_template
 from tests.journeys.system import EMAIL, PASSWORD, System, environment, running, settings_of
-from tests.performance.populace import write_contacts
+from tests.performance.populace import write_contacts, write_deals
 from tests.performance.report import Figure, Gate
 from tests.performance.serving import word
 from tests.services.session import ServiceSession
@@ -32,7 +32,7 @@ SIZES = (10_000, 100_000, 1_000_000)
 SMALL_TENANTS, SMALL_CONTACTS = 1_000, 3
 TENANT = "grown"
 ASKED = 200
-DEEP_PAGES = 180
+CONTACTS_PER_DEAL = 10
 GROWTH = 1.5
 """How much slower 95 of 100 answers may be at the last size than at the first."""
 
@@ -94,35 +94,43 @@ def _settle(system: System) -> None:
 
 def _grow(system: System, place: Path, before: int, size: int) -> None:
     """Imports the contacts that are missing, and says how fast and with how much memory."""
-    file, map = write_contacts(place, TENANT, before, size, users=0)
     started = time.monotonic()
-    command = [sys.executable, "-m", "api.commandline", "import", "contacts", str(file), "--map", str(map)]
+    used = _imported(system, place, "contacts", *write_contacts(place, TENANT, before, size, users=0))
+    taken = time.monotonic() - started
+    system.wait_until_projected(3600)
+    print(Figure(f"import of {size - before:,} contacts", (size - before) / taken, "contacts/s"))
+    print(Figure(f"import of {size - before:,} contacts, largest memory", used, "MiB"))
+    print(Figure(f"import to the last projection of {size:,}", time.monotonic() - started, "s"), flush=True)
+    _imported(system, place, "deals", *write_deals(place, before // CONTACTS_PER_DEAL, size // CONTACTS_PER_DEAL))
+    system.wait_until_projected(3600)
+
+
+def _imported(system: System, place: Path, kind: str, file: Path, map: Path) -> float:
+    """Imports a file, and removes it; the largest memory that this took, in MiB."""
+    command = [sys.executable, "-m", "api.commandline", "import", kind, str(file), "--map", str(map)]
     with (place / "import.log").open("wb") as log:
         process = subprocess.Popen(
             [*command, "--tenant", TENANT], env=dict(system.variables), cwd=place, stdout=log, stderr=log
         )
         _, code, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(code)
-    taken = time.monotonic() - started
     if process.returncode:
         raise RuntimeError((place / "import.log").read_text()[-2000:])
-    system.wait_until_projected(3600)
-    print(Figure(f"import of {size - before:,} contacts", (size - before) / taken, "contacts/s"))
-    print(Figure(f"import of {size - before:,} contacts, largest memory", used.ru_maxrss / 1024, "MiB"))
-    print(Figure(f"import to the last projection of {size:,}", time.monotonic() - started, "s"), flush=True)
     file.unlink()
+    return used.ru_maxrss / 1024
 
 
 def _questions(system: System, size: int) -> dict[str, Callable[[int], Any]]:
     """What is asked at each size, by name; each is given the number of the try."""
     system.log_in(TENANT)  # an access token lasts for 15 minutes
-    ids, deep = _walked(system, min(DEEP_PAGES, size // 50 - 1))
+    ids, deep = _walked(system, size * 9 // 10 // 200)
     return {
         "get": lambda number: system.get(f"/contacts/{ids[number % len(ids)]}"),
         "first page": lambda _: system.get("/contacts", limit=50),
         "deep page": lambda _: system.get("/contacts", limit=50, cursor=deep),
         "filter": lambda number: system.get("/contacts", limit=50, status=("new", "qualified")[number % 2]),
         "filter, few match": lambda _: system.get("/contacts", limit=50, owner="me"),
+        "filter, none matches": lambda _: system.get("/contacts", limit=50, archived="true"),
         "search": lambda number: system.get("/search", q=f"{word(number)} {word(number + 7)}", types="contact"),
         "pipeline": lambda _: system.get("/analytics/pipeline"),
         "append": lambda number: system.send(
@@ -134,12 +142,12 @@ def _questions(system: System, size: int) -> dict[str, Callable[[int], Any]]:
 
 
 def _walked(system: System, pages: int) -> tuple[list[str], str]:
-    """Some ids from all over the first pages, and the cursor of the one behind them."""
+    """Some ids from all over these pages of 200, and the cursor of what is behind them."""
     ids: list[str] = []
     cursor: dict[str, str] = {}
     for _ in range(pages):
-        page = system.get("/contacts", limit=50, **cursor)
-        ids += [each["id"] for each in page["items"][:2]]
+        page = system.get("/contacts", limit=200, **cursor)
+        ids += [each["id"] for each in page["items"][::100]]
         cursor = {"cursor": page["next"]}
     return ids, cursor["cursor"]
 

@@ -32,6 +32,18 @@ title = "title"
 owner = "owner"
 status = "status"
 """
+_DEALS_MAP = """
+records = "deals"
+external_id = "id"
+currency = "EUR"
+[fields]
+name = "name"
+stage = "stage"
+opened = "opened"
+amount = "amount"
+[pipeline]
+opened_in = "Lead"
+"""
 _SET_PASSWORDS = """
 INSERT INTO credentials (tenant_id, user_id, password_hash, changed_at)
 SELECT %(tenant)s, user_id, %(hash)s, clock_timestamp() FROM principals WHERE tenant_id = %(tenant)s
@@ -55,6 +67,15 @@ def settle(system: System, place: Path, *, contacts: Mapping[str, int], users: i
 def write_contacts(place: Path, subdomain: str, first: int, until: int, users: int) -> tuple[Path, Path]:
     """A CSV file with the contacts from number `first` to before `until`, and the map for its import."""
     return _written(place, "contacts", _CONTACTS_MAP, _contacts(subdomain, first, until, users))
+
+
+def write_deals(place: Path, first: int, until: int) -> tuple[Path, Path]:
+    """A CSV file with the deals from number `first` to before `until`, all open, and the map for its import."""
+    rows = (
+        (f"d-{each}", f"Deal of {word(each)}", "Lead", "2026-01-05", f"{each % 900 + 100}")
+        for each in range(first, until)
+    )
+    return _written(place, "deals", _DEALS_MAP, [("id", "name", "stage", "opened", "amount"), *rows])
 
 
 def _written(place: Path, kind: str, map: str, rows: Iterable[Sequence[str]]) -> tuple[Path, Path]:

@@ -32,6 +32,10 @@ def test_the_script_gets_the_answers_that_it_wants_within_the_limits(system, tmp
     for tag in summary.KINDS.values():
         assert found.metrics[f"http_req_duration{{{tag}}}"]["max"] > 0
     assert found.metrics["vus_max"]["value"] == 2, "each turn has a VU, and so an address and a user, of its own"
+    rated = run(system, "try-rate", tmp_path, tenants=2, users=3, contacts=60)
+    assert rated.metrics["http_reqs{scenario:arrivals}"]["count"] > 10
+    assert rated.metrics["http_reqs{scenario:arrivals,kind:log-in}"]["count"] == 0, "each is logged in before"
+    assert rated.metrics["vus_max"]["value"] == 3
     rules = {(each.metric, each.rule) for each in found.thresholds}
     assert {
         ("http_req_duration{kind:get}", "p(95)<200"),

@@ -6,6 +6,7 @@ Everything runs on this machine, k6 too, so that it takes its share of the proce
 import argparse
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,7 +17,7 @@ from tests.performance.populace import settle
 from tests.services.session import ServiceSession
 
 TENANTS, USERS = 10, 40
-MODES = {"smoke": ("smoke",), "full": ("full", "goal"), "soak": ("soak",)}
+MODES = ("smoke", "full", "soak")
 
 
 def main() -> int:
@@ -37,14 +38,20 @@ def main() -> int:
             small = _fill(system, Path(place), arguments.contacts)
             told = {"tenants": TENANTS, "users": USERS, "contacts": small}
             run(system, "warm", Path(place), **told)  # a server that was just started compiles and connects first
-            summaries = {mode: run(system, mode, Path(place), **told) for mode in MODES[arguments.mode]}
-    first = summaries[MODES[arguments.mode][0]]
-    if arguments.summary:
-        arguments.summary.write_text(first.text)
-    print(first.table(f"k6, {arguments.mode}"), flush=True)
-    if "goal" in summaries:
-        print(summaries["goal"].goal(), flush=True)
-    return 0 if first.holds else 1
+            found = run(system, arguments.mode, Path(place), **told)
+            if arguments.summary:
+                arguments.summary.write_text(found.text)
+            print(found.table(f"k6, {arguments.mode}"), flush=True)
+            if arguments.mode == "full":
+                _try_goal(system, Path(place), told)
+    return 0 if found.holds else 1
+
+
+def _try_goal(system: System, place: Path, told: Mapping[str, int]) -> None:
+    try:
+        print(run(system, "goal", place, **told).goal(), flush=True)
+    except RuntimeError as failure:  # it decides nothing, whatever becomes of it
+        print(f"Our own goal: not met, {failure}", flush=True)
 
 
 def _fill(system: System, place: Path, contacts: int) -> int:

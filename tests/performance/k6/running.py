@@ -8,9 +8,9 @@ from tests.journeys.system import System
 from tests.performance.k6.summary import Summary, load
 from tests.performance.populace import PASSWORD
 
-SCRIPT = Path(__file__).with_name("k6-baseline.js")
+SCRIPT = Path(__file__).parents[1] / "k6-baseline.js"
 ADDRESSES = {"warm": "127.0.6.1-127.0.6.254", "goal": "127.0.5.1-127.0.5.254"}
-FIRST_USERS = {"warm": 200, "goal": 100}
+FIRST_USERS = {"warm": 390, "goal": 100}
 """Where the load of a mode comes from, and as whom, if another mode goes before it: each counts against the limits."""
 
 
@@ -33,7 +33,8 @@ def run(system: System, mode: str, place: Path, *, tenants: int, users: int, con
     k6: list[str | Path] = [Path(sys.executable).with_name("k6"), "run", "--quiet", "--no-usage-report"]
     addresses = ADDRESSES.get(mode, "127.0.1.1-127.0.4.254")
     command = [*k6, "--local-ips", addresses, "--summary-export", told, *named, SCRIPT]
-    done = subprocess.run(command, cwd=place, check=False)
+    silent = subprocess.DEVNULL if mode == "warm" else None  # what it measures is of no interest
+    done = subprocess.run(command, cwd=place, check=False, stdout=silent, stderr=silent)
     if done.returncode not in (0, 99) or not told.exists():
         raise RuntimeError(f"k6 ended with exit code {done.returncode}")
     return load(told.read_text())

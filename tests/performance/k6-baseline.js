@@ -1,9 +1,9 @@
 // The baseline load: people who log in, read lists and records, search, make contacts and move deals.
 //
-//   k6 run --local-ips 127.0.1.0-127.0.4.255 -e BASE_URL=http://127.0.0.1:3000 -e MODE=full tests/performance/k6/k6-baseline.js
+//   k6 run --local-ips 127.0.1.0-127.0.4.255 -e BASE_URL=http://127.0.0.1:3000 -e MODE=full tests/performance/k6-baseline.js
 //
 // MODE is smoke (1 VU, 30 s), full (5 VU, 2 min), goal (100 requests a second, 1 min), soak (half of that, 30 min), warm
-// (5 VU, 20 s: before what is measured) or try (1 VU, 4 s: whether this script works).
+// (5 VU, 20 s: before what is measured) or try and try-rate (a few seconds: whether this script works).
 // The server keeps its rate limits: 300 requests in 15 minutes per user and per client address. So the VUs take turns
 // of ten seconds, which end one after another. Each belongs to a VU that nobody else used, which logs in once, as a user
 // of its own from an address of its own; at any moment there are as many at work as the mode says. Nobody sends more
@@ -26,8 +26,8 @@ const BULK = 5;
 const CONTACTS = Number(__ENV.CONTACTS || 1000); // that every tenant has
 const SYLLABLES = [..."bdfgklmnprst"].flatMap((consonant) => [..."aeiou"].map((vowel) => consonant + vowel));
 
-const RATED = MODE === "goal" || MODE === "soak"; // by the scenario, and not by the VUs themselves
-const READY_SECONDS = 30;
+const RATED = ["goal", "soak", "try-rate"].includes(MODE); // by the scenario, and not by the VUs themselves
+const READY_SECONDS = MODE === "try-rate" ? 6 : 30;
 
 function turns(vus, seconds, each = 10) {
   const found = {};
@@ -47,11 +47,19 @@ function turns(vus, seconds, each = 10) {
   return found;
 }
 
-// Whatever has to be logged in first is, and then actions begin at a rate, of 1.63 requests each.
+// Everybody logs in first, and then actions begin at a rate, of 1.63 requests each. Without a graceful stop the VUs of
+// the first scenario are free, with their sessions, for the second.
 function arrivals(requests, duration, vus) {
   const rate = Math.round(requests / 1.63);
   return {
-    ready: { executor: "per-vu-iterations", vus, iterations: 1, maxDuration: `${READY_SECONDS}s`, exec: "logIn" },
+    ready: {
+      executor: "per-vu-iterations",
+      vus,
+      iterations: 1,
+      maxDuration: `${READY_SECONDS}s`,
+      gracefulStop: "0s",
+      exec: "logIn",
+    },
     arrivals: {
       executor: "constant-arrival-rate",
       rate,
@@ -69,6 +77,7 @@ const SCENARIOS = {
   smoke: () => turns(1, 30),
   full: () => turns(5, 120),
   goal: () => arrivals(100, "60s", 50),
+  "try-rate": () => arrivals(10, "4s", 3),
   soak: () => arrivals(50, "30m", 200),
 };
 
@@ -82,7 +91,9 @@ export const GATES = {
 };
 
 // Only full has to show what the server can bear; where the script sets the rate, the summary tells what it came to.
-const RATE = RATED ? { "http_reqs{scenario:arrivals}": ["count>0"] } : {};
+const RATE = RATED
+  ? { "http_reqs{scenario:arrivals}": ["count>0"], "http_reqs{scenario:arrivals,kind:log-in}": ["count==0"] }
+  : {};
 const THROUGHPUT = MODE === "full" ? { http_reqs: ["rate>100"] } : RATE;
 
 export const options = {
