@@ -57,6 +57,7 @@ lint: setup ## Check style, types, the layers, and that migrations lock no large
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/squawk --no-error-on-unmatched-pattern infrastructure/migrations/*.sql
+	$(BIN)/python -m tests.architecture.locking
 
 scan: setup ## Look for insecure code, vulnerable dependencies and secrets in the tree
 	@$(BIN)/clientforge security scan --tree

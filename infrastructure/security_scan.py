@@ -12,13 +12,12 @@ from typing import Any
 
 import httpx
 
+from infrastructure.checks.release import ROOT, SOURCES, tracked
 from infrastructure.findings import Finding, Result, ok, skipped
 from infrastructure.hardening import weaknesses
 from infrastructure.secret_scan import secrets_in
 from infrastructure.settings import Settings
 
-ROOT = Path(__file__).parent.parent
-SOURCES = ("domain", "application", "projections", "infrastructure", "api")
 _SECONDS = 120
 _RULES = ("--isolated", "--target-version", "py311", "--select", "S", "--ignore", "S603")
 """Whatever the tree's own configuration says, or is broken. S603 finds every call of a program, whatever is passed."""
@@ -125,10 +124,7 @@ def _place(flaw: Mapping[str, Any], root: Path) -> str:
 
 
 def _files(root: Path) -> list[str]:
-    listed = _run("git", "ls-files", "-z", place=root)
-    if listed is not None and listed.returncode == 0 and listed.stdout:
-        return [each for each in listed.stdout.split("\0") if each]
-    return sorted(
+    return tracked(root) or sorted(
         str(each.relative_to(root)) for each in root.rglob("*") if each.is_file() and ".git" not in each.parts
     )
 

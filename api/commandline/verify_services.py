@@ -8,10 +8,11 @@ from api.commandline.options import DataDir
 from api.commandline.telling import AsJson, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from infrastructure.checks.together import Check
+    from infrastructure.findings import Finding
     from infrastructure.settings import Settings
 
 
@@ -30,20 +31,14 @@ def services_command(
 
     It changes nothing, and a server that is dead costs seconds.
     """
-    from api.commandline.context import settings
-    from infrastructure.checks.installation import invalid_environment
     from infrastructure.checks.together import together
-    from infrastructure.datadir import NoSettings
-    from infrastructure.settings import InvalidSettings
 
     _be_quiet()
     try:
-        found = settings(data_dir)
-    except (InvalidSettings, NoSettings) as error:
-        wrong = invalid_environment(error)
-        tell([*wrong, *together(_of_the_installation(data_dir))], as_json=as_json)
-        return
-    tell(together({**_of_the_installation(data_dir), **_of_the_services(found, url)}), as_json=as_json)
+        wrong, checks = _all(data_dir, url)
+    except ImportError as error:
+        wrong, checks = _not_even_imported(error)
+    tell([*wrong, *together(checks)], as_json=as_json)
 
 
 def _be_quiet() -> None:
@@ -53,18 +48,50 @@ def _be_quiet() -> None:
     logging.disable(logging.CRITICAL)
 
 
+def _all(data_dir: "Path | None", url: str | None) -> "tuple[Sequence[Finding], Mapping[str, Check]]":
+    """What is wrong with the settings, and the checks that can be made with them."""
+    from api.commandline.context import settings
+    from infrastructure.checks.installation import invalid_environment
+    from infrastructure.datadir import NoSettings
+    from infrastructure.settings import InvalidSettings
+
+    here = _of_the_installation(data_dir)
+    try:
+        found = settings(data_dir)
+    except (InvalidSettings, NoSettings) as error:
+        return invalid_environment(error), here
+    return [], {**here, **_of_the_services(found, url)}
+
+
+def _not_even_imported(error: ImportError) -> "tuple[Sequence[Finding], Mapping[str, Check]]":
+    """What can still be looked at where a module is missing, of ours or of a package."""
+    from infrastructure.checks import release
+    from infrastructure.findings import failure
+
+    return [failure("modules", str(error), "mend file structure and dependencies first")], {
+        "file structure": release.files,
+        "dependencies": _dependencies,
+    }
+
+
 def _of_the_installation(data_dir: "Path | None") -> "Mapping[str, Check]":
     import os
     from functools import partial
     from pathlib import Path
 
     from api.commandline.options import DATA_DIR_VARIABLE
-    from infrastructure.checks import installation, packages
+    from infrastructure.checks import release
     from infrastructure.datadir import DEFAULT, SETTINGS_FILE
 
     place = data_dir or Path(os.environ.get(DATA_DIR_VARIABLE, DEFAULT))
     secrets = (Path(".env"), place / SETTINGS_FILE)
-    return {"file structure": partial(installation.files, secrets=secrets), "dependencies": packages.dependencies}
+    return {"file structure": partial(release.files, secrets=secrets), "dependencies": _dependencies}
+
+
+def _dependencies() -> "Sequence[Finding]":
+    from infrastructure.checks.packages import dependencies
+
+    return dependencies()
 
 
 def _of_the_services(settings: "Settings", url: str | None) -> "Mapping[str, Check]":

@@ -7,8 +7,8 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from infrastructure.checks.release import ROOT
 from infrastructure.findings import Finding, failure, ok, warning
-from infrastructure.security_scan import ROOT
 
 _NAME = "dependencies"
 _TODO = "pip install --require-hashes -r requirements.lock, or make setup"

@@ -74,6 +74,13 @@ def test_only_what_is_locked_is_installed_by_its_hashes_and_built_without_anythi
     assert re.search(r"^setuptools==", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
 
 
+def test_the_lock_lies_where_what_is_installed_is_compared_with_it(stages):
+    install = next(rest for name, rest in stages[0] if name == "RUN" and "--no-build-isolation" in rest)
+    version = re.fullmatch(r"python:(3\.\d+)-slim AS built", only(stages[0], "FROM"))
+    assert version is not None
+    assert f"cp requirements.lock /opt/clientforge/lib/python{version[1]}/site-packages/" in install
+
+
 def test_the_last_stage_builds_nothing_and_runs_as_nobody_of_importance(stages):
     last = stages[-1]
     runs = " ".join(rest for name, rest in last if name == "RUN")

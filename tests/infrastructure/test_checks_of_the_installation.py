@@ -2,17 +2,21 @@
 
 import secrets
 import shutil
-from collections.abc import Iterator
+import subprocess
+import sys
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Iterator
+from hashlib import sha256
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
 import pytest
 
-from infrastructure.checks.installation import environment, files, invalid_environment
+from infrastructure.checks.installation import environment, invalid_environment
 from infrastructure.checks.packages import dependencies
+from infrastructure.checks.release import ROOT, SOURCES, files
 from infrastructure.checks.together import together
 from infrastructure.findings import Finding, Result, ok
-from infrastructure.security_scan import ROOT, SOURCES
 from infrastructure.settings import InvalidSettings, Settings
 from tests.fixtures import JWT_SECRET, MASTER_KEY
 
@@ -54,11 +58,109 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("name", ["api/page/page.js", "infrastructure/migrations/0001-event-log.sql"])
-def test_a_file_that_is_missing_fails(tree, name):
-    assert told(files(tree), Result.OK)
+def installed_by_pip(tree: Path) -> None:
+    """Notes the files beside them, with their hashes, as pip does."""
+    noted = tree / "clientforge-0.1.0.dist-info"
+    noted.mkdir()
+    (noted / "METADATA").write_text("Metadata-Version: 2.1\nName: clientforge\nVersion: 0.1.0\n")
+    files = [each for each in tree.rglob("*") if each.is_file()]
+    hashes = {each: urlsafe_b64encode(sha256(each.read_bytes()).digest()).decode().rstrip("=") for each in files}
+    rows = [f"{each.relative_to(tree)},sha256={hash},{each.stat().st_size}\n" for each, hash in hashes.items()]
+    (noted / "RECORD").write_text("".join([*rows, "api/__pycache__/app.cpython-311.pyc,,\n", "../../bin/x,,\n"]))
+
+
+def cloned_by_git(tree: Path) -> None:
+    for command in (["init", "--quiet"], ["add", "."]):
+        subprocess.run(["git", *command], cwd=tree, check=True)
+
+
+def copied(tree: Path) -> None:
+    """There is no list of the files then, only what they say of one another."""
+
+
+A_FILE_OF_EACH_KIND = (
+    "api/app.py",
+    "infrastructure/content_types.py",
+    "projections/search.py",
+    "api/page/page.css",
+    "api/page/page.js",
+    "api/page/links.js",
+)
+
+
+@pytest.mark.parametrize("made", [installed_by_pip, cloned_by_git, copied])
+def test_a_file_that_is_missing_fails(tree, made: Callable[[Path], None]):
+    made(tree)
+    assert told(files(tree), Result.WARNING if made is copied else Result.OK)
+    for name in A_FILE_OF_EACH_KIND:
+        moved = (tree / name).rename(tree / "moved")
+        assert told(files(tree), Result.FAILED) == [f"{name} is missing"]
+        moved.rename(tree / name)
+
+
+def test_a_gap_between_migrations_fails_also_where_nothing_lists_them(tree):
+    assert "nothing here lists" in told(files(tree), Result.WARNING)[0]
+    (tree / "infrastructure/migrations/0011-files.sql").unlink()
+    assert told(files(tree), Result.FAILED) == ["infrastructure/migrations/0011-*.sql is missing"]
+
+
+@pytest.mark.parametrize("made", [installed_by_pip, cloned_by_git])
+def test_a_migration_is_missed_by_its_name_where_something_lists_them(tree, made):
+    made(tree)
+    names = sorted(each.name for each in (tree / "infrastructure/migrations").glob("*.sql"))
+    for name in (names[0], names[-1]):
+        (tree / "infrastructure/migrations" / name).unlink()
+    assert told(files(tree), Result.FAILED) == [
+        f"infrastructure/migrations/{name} is missing" for name in (names[0], names[-1])
+    ]
+
+
+def test_a_file_that_was_altered_after_it_was_installed_fails(tree):
+    installed_by_pip(tree)
+    (tree / "api/app.py").write_text("# nothing\n")
+    assert told(files(tree), Result.FAILED) == ["api/app.py is not as it was installed"]
+
+
+ALONE = """
+import sys
+sys.meta_path = [each for each in sys.meta_path if "editable" not in str(each)]  # it would find another checkout's
+from api.commandline import main
+main()
+"""
+
+
+def run_in(tree: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """The command line of a tree, of which only its own modules are found."""
+    return subprocess.run(
+        [sys.executable, "-c", ALONE, *arguments],
+        env={"PYTHONPATH": str(tree), "DATABASE_URL": URL, "JWT_SECRET": JWT_SECRET, "MASTER_KEY": MASTER_KEY},
+        cwd=tree,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("name", ["infrastructure/settings.py", "projections/search.py"])
+def test_a_module_that_is_missing_is_a_line_of_the_table(tree, name):
+    installed_by_pip(tree)
     (tree / name).unlink()
-    assert told(files(tree), Result.FAILED) == [f"{name} is missing"]
+    ended = run_in(tree, "verify", "services")
+
+    assert (ended.returncode, ended.stderr) == (1, "")
+    assert f"modules                  failed   No module named '{name[:-3].replace('/', '.')}'" in ended.stdout
+    assert f"file structure           failed   {name} is missing" in ended.stdout
+
+
+def test_where_no_command_can_start_it_says_which_file_is_missing(tree):
+    installed_by_pip(tree)
+    (tree / "api/commandline/queue.py").unlink()
+    ended = run_in(tree, "verify", "services")
+
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("clientforge: cannot import name 'queue'")
+    assert ended.stderr.endswith("\n  api/commandline/queue.py is missing\n")
 
 
 def test_secrets_that_others_can_read_are_told(tmp_path):
@@ -111,6 +213,21 @@ def test_packages_as_locked_are_well(lock, tmp_path):
 )
 def test_a_package_that_is_missing_another_or_in_conflict_fails(lock, tmp_path, packages, wrong):
     assert told(dependencies(lock, installed(tmp_path, **packages)), Result.FAILED) == [wrong]
+
+
+def test_the_lock_file_is_looked_for_beside_the_packages_as_the_image_has_it(tree):
+    (tree / "requirements.lock").write_text("no-such-package==1.0 \\\n    --hash=sha256:00\n")
+    command = "from infrastructure.checks.packages import dependencies; print(dependencies()[0].found)"
+    ended = subprocess.run(
+        [sys.executable, "-c", command],
+        env={"PYTHONPATH": str(tree)},
+        cwd=tree,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert ended.stdout == "no-such-package==1.0 is locked, which isn't installed\n"
 
 
 def test_without_a_lock_file_there_is_nothing_to_compare_with(tmp_path):

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from infrastructure import security_scan as scan
+from infrastructure.checks import release
 from infrastructure.findings import Result
 from infrastructure.schema_scan import row_level_security
 from infrastructure.settings import Settings
@@ -217,4 +218,4 @@ def test_rights_and_policies_beyond_the_migrations_are_found_in_every_schema(fre
 
 
 def test_the_tree_is_the_checkout():
-    assert scan.ROOT == ROOT
+    assert release.ROOT == ROOT
