@@ -152,13 +152,25 @@ class Telemetry:
         """All counts in Prometheus' text format, those of `others` with them."""
         registry = self._registry
         if directory := os.environ.get(DIRECTORY_VARIABLE):
-            forget_the_dead(Path(directory))
             registry = CollectorRegistry()
-            MultiProcessCollector(registry, path=directory)  # type: ignore[no-untyped-call]
+            registry.register(AllProcesses(directory))
         read_now = CollectorRegistry()
         for each in others:
             read_now.register(each)
         return generate_latest(registry) + generate_latest(read_now)
+
+
+class AllProcesses(MultiProcessCollector):
+    """What all processes that share a directory count, and have while they live."""
+
+    def __init__(self, directory: str) -> None:
+        super().__init__(None, path=directory)  # type: ignore[no-untyped-call]
+        self._directory = Path(directory)
+
+    def collect(self) -> Any:
+        """All of it, as it is now."""
+        forget_the_dead(self._directory)
+        return super().collect()  # type: ignore[no-untyped-call]
 
 
 def forget_the_dead(directory: Path) -> None:

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -13,6 +14,7 @@ from infrastructure.embedded.child import free_port
 from infrastructure.telemetry import Telemetry, forget_the_dead
 from infrastructure.upkeep import Upkeep
 from tests.api.doors import gone_redis, opened
+from tests.api.served import Served, serving
 from tests.api.stand import problem
 
 TOKEN = "what only the scraper knows"
@@ -72,6 +74,27 @@ def test_the_gauges_of_a_killed_process_are_forgotten_and_its_counters_are_not(t
         each.touch()
     forget_the_dead(tmp_path)
     assert [each.exists() for each in (*gone, init)] == [False, True, True]
+
+
+@pytest.fixture(scope="module")
+def port_of_serve(api_settings, application, tmp_path_factory) -> Iterator[tuple[Served, int]]:
+    """A server with two processes, and the port at which it is read besides."""
+    port = free_port()
+    others = {"API_PROCESSES": "2", "METRICS_PORT": str(port)}
+    with serving(api_settings, tmp_path_factory.mktemp("scraped"), **others) as served:
+        yield served, port
+
+
+def test_the_port_of_serve_forgets_a_process_that_was_killed(port_of_serve):
+    served, port = port_of_serve
+    youngest = 'clientforge_process_start_time_seconds{kind="api"}'
+    before = _read(port, 'clientforge_processes{kind="api"} 2.0', served.process)
+    served.workers()[0].kill()
+    deadline = time.monotonic() + 60
+    while _value(text := _read(port, youngest, served.process), youngest) == _value(before, youngest):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert _value(text, 'clientforge_processes{kind="api"}') == 2
 
 
 @pytest.mark.parametrize("process", ["worker", "sweeper"])
