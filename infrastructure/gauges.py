@@ -9,9 +9,40 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from infrastructure.monitor import Lag, Monitor
+from infrastructure.postgres import Database
 from infrastructure.queue_health import QueueFigures, Queues
+from infrastructure.settings import Settings
 from infrastructure.upkeep import Upkeep
 from projections.ports import StoreAway
+from projections.targets import Group
+
+
+class Gauges:
+    """All of them, over the stores of a system. Without the monitor's role there are no lags."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        client: redis.Redis,
+        groups: Iterable[Group],
+        pings: Mapping[str, Callable[[], object]],
+    ) -> None:
+        prefix = settings.redis_prefix
+        stores = StoreGauges(pings)
+        self.collectors: list[Collector] = [
+            QueueGauges(Queues(client, prefix=prefix), Upkeep(client, prefix=prefix)),
+            stores,
+        ]
+        self._closing: list[Callable[[], None]] = [stores.close]
+        if settings.database_monitor_url is not None:
+            monitor = Monitor(Database(settings.database_monitor_url.get_secret_value(), connections=1), groups)
+            self.collectors.append(ProjectionGauges(monitor))
+            self._closing.append(monitor.close)
+
+    def close(self) -> None:
+        """Asks no more."""
+        for close in self._closing:
+            close()
 
 
 class ProjectionGauges(Collector):

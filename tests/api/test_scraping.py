@@ -85,6 +85,16 @@ def port_of_serve(api_settings, application, tmp_path_factory) -> Iterator[tuple
         yield served, port
 
 
+def test_the_port_of_serve_shows_what_is_read_when_it_is_asked(port_of_serve):
+    served, port = port_of_serve
+    text = _read(port, "clientforge_queue_depth{", served.process)
+    assert _stores(text) == {"postgresql": 1, "redis": 1, "search": 1, "audit": 1}
+    for name in ("monitor_up", "queue_up"):
+        assert _value(text, f"clientforge_{name}") == 1
+    shown = httpx.get(f"{served.url}/metrics").text
+    assert _names(text) == _names(shown)
+
+
 def test_the_port_of_serve_forgets_a_process_that_was_killed(port_of_serve):
     served, port = port_of_serve
     youngest = 'clientforge_process_start_time_seconds{kind="api"}'
@@ -145,6 +155,10 @@ def _timed() -> str:
     telemetry = Telemetry()
     telemetry.request_seconds.labels("GET", "/somewhere").observe(0.1)
     return telemetry.exposition().decode()
+
+
+def _names(text: str) -> set[str]:
+    return set(re.findall(r"^# TYPE (\S+)", text, re.MULTILINE))
 
 
 def _stores(text: str) -> dict[str, float]:
