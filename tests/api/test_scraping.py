@@ -61,7 +61,7 @@ def test_upkeep_tells_how_long_ago_and_how_it_went(application, client):
     assert _value(text, 'clientforge_upkeep_ok{task="backup"}') == 0
 
 
-def test_every_threshold_of_latency_is_a_bound_of_a_bucket():
+def test_every_gate_of_latency_is_a_bound_of_a_bucket():
     bounds = {float(each) for each in re.findall(r'http_request_duration_seconds_bucket{[^}]*le="([0-9.]+)"', _timed())}
     assert {0.02, 0.03, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.8} <= bounds
 
