@@ -161,7 +161,8 @@ class Application:
             self.announcements.parked(parked.tenant, parked.projection, parked.position, parked.error)
 
     def _fed(self, fed: Projected) -> None:
-        _log.info("projected", extra=fed.told())
+        if _log.isEnabledFor(logging.INFO):
+            _log.info("projected", extra=fed.told())
         if self.telemetry is not None:
             self.telemetry.fed(fed)
 
