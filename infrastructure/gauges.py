@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
+from threading import Thread
 
 import redis
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -28,21 +29,17 @@ class Gauges:
         pings: Mapping[str, Callable[[], object]],
     ) -> None:
         prefix = settings.redis_prefix
-        stores = StoreGauges(pings)
-        self.collectors: list[Collector] = [
-            QueueGauges(Queues(client, prefix=prefix), Upkeep(client, prefix=prefix)),
-            stores,
-        ]
-        self._closing: list[Callable[[], None]] = [stores.close]
+        queues = QueueGauges(Queues(client, prefix=prefix), Upkeep(client, prefix=prefix))
+        self.collectors: list[Collector] = [queues, StoreGauges(pings)]
+        self._monitor: Monitor | None = None
         if settings.database_monitor_url is not None:
-            monitor = Monitor(Database(settings.database_monitor_url.get_secret_value(), connections=1), groups)
-            self.collectors.append(ProjectionGauges(monitor))
-            self._closing.append(monitor.close)
+            self._monitor = Monitor(Database(settings.database_monitor_url.get_secret_value(), connections=1), groups)
+            self.collectors.append(ProjectionGauges(self._monitor))
 
     def close(self) -> None:
-        """Asks no more."""
-        for close in self._closing:
-            close()
+        """Gives back the monitor's connections."""
+        if self._monitor is not None:
+            self._monitor.close()
 
 
 class ProjectionGauges(Collector):
@@ -96,26 +93,26 @@ class QueueGauges(Collector):
 
 
 class StoreGauges(Collector):
-    """Whether the stores answer: asked all at once, each for so long at most, and none twice at a time."""
+    """Whether the stores answer: asked all at once, each for so long at most, and none twice at a time.
+
+    Its threads are daemons: a store that hangs shall not keep a process from ending.
+    """
 
     def __init__(self, pings: Mapping[str, Callable[[], object]], patience: float = 2.0) -> None:
         self._pings = pings
         self._patience = patience
-        self._threads = ThreadPoolExecutor(len(pings), "store-gauges")
         self._asked: dict[str, Future[object]] = {}
 
     def collect(self) -> Iterator[Metric]:
         """1 for each store that answers, else 0."""
         for name, ping in self._pings.items():
             if name not in self._asked:
-                self._asked[name] = self._threads.submit(ping)
+                asked: Future[object] = Future()
+                self._asked[name] = asked
+                Thread(target=_ask, args=(ping, asked), name="store-gauges", daemon=True).start()
         wait(self._asked.values(), self._patience)
         up = {name: float(self._is_up(name)) for name in self._pings}
         yield _family("store_up", "Whether a store answered in time (1) or not (0).", "store", up)
-
-    def close(self) -> None:
-        """Asks no more."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _is_up(self, name: str) -> bool:
         if not self._asked[name].done():
@@ -130,6 +127,13 @@ _QUEUE: Sequence[tuple[str, str, Callable[[QueueFigures], float]]] = (
     ("queue_oldest_seconds", "How long the first message waits.", lambda each: each.oldest_seconds),
     ("dead_letters", "Messages that nobody will try again.", lambda each: each.dead),
 )
+
+
+def _ask(ping: Callable[[], object], asked: Future[object]) -> None:
+    try:
+        asked.set_result(ping())
+    except Exception as error:
+        asked.set_exception(error)
 
 
 def _lag(name: str, documentation: str, lags: Iterable[Lag], value: Callable[[Lag], float]) -> Metric:

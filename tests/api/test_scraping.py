@@ -41,6 +41,17 @@ def test_the_stores_are_up_or_not(application, client):
         assert _stores(without_redis.get("/metrics").text) == {"postgresql": 1, "redis": 0, "search": 1, "audit": 1}
 
 
+def test_a_store_that_hangs_is_down_and_keeps_no_process_from_ending():
+    asking = """
+import time
+from infrastructure.gauges import StoreGauges
+[up] = StoreGauges({"search": lambda: time.sleep(300), "redis": bool}, patience=1).collect()
+print({each.labels["store"]: each.value for each in up.samples})
+"""
+    told = subprocess.run([sys.executable, "-c", asking], capture_output=True, text=True, timeout=60, check=True)
+    assert told.stdout == "{'search': 0.0, 'redis': 1.0}\n"
+
+
 def test_a_process_tells_its_memory_its_time_and_its_connections(client, acme):
     acme.rep.makes("/accounts", {"name": "A"})
     text = client.get("/metrics").text
