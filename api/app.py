@@ -8,7 +8,6 @@ from itertools import chain
 
 from litestar import Litestar
 from litestar.exceptions import HTTPException
-from prometheus_client.registry import Collector
 
 from api import (
     accounts,
@@ -52,14 +51,10 @@ from infrastructure.counted import counted
 from infrastructure.credentials import Credentials
 from infrastructure.enrolments import Enrolments
 from infrastructure.file_bytes import FilesDirectory
-from infrastructure.gauges import ProjectionGauges, QueueGauges, StoreGauges
 from infrastructure.keys_of_users import KeysOfUsers
 from infrastructure.lockouts import Lockouts
-from infrastructure.monitor import Monitor
 from infrastructure.passwords import Passwords
-from infrastructure.postgres import Database
 from infrastructure.pulse import Pulse
-from infrastructure.queue_health import Queues
 from infrastructure.rate_limits import RateLimits
 from infrastructure.recovery import Recovery
 from infrastructure.second_factors import SecondFactors
@@ -70,8 +65,6 @@ from infrastructure.signing import Signer
 from infrastructure.storage_ledger import PostgresLedger
 from infrastructure.telemetry import Telemetry
 from infrastructure.tokens import AccessTokens
-from infrastructure.upkeep import Upkeep
-from projections.catalogue import groups
 from projections.freshness import Freshness
 from projections.ports import NotPublished, StoreAway, TookTooLong
 
@@ -95,20 +88,20 @@ def load(settings: Settings) -> Litestar:
 def create(application: Application, *, on_close: Callable[[], None] = lambda: None) -> Litestar:
     """The API over an application, which stays the caller's unless `on_close` closes it."""
     services = _services(application)
-    gauges, close_gauges = _gauges(application, services)
+    gauges = application.gauges()
     pulse = Pulse(services.telemetry, "api", [application.database])
 
     def close() -> None:
         services.shut_down()
         services.security.close()
         pulse.close()
-        close_gauges()
+        gauges.close()
         on_close()
 
     app = Litestar(
         [
             *(route(services, operation, PREFIX) for operation in OPERATIONS),
-            *health.routes(services, gauges),
+            *health.routes(services, gauges.collectors),
             *documentation.routes(document(OPERATIONS, PREFIX), services),
             *link_pages.routes(),
         ],
@@ -193,12 +186,7 @@ def _services(application: Application) -> Services:
         long_operations=LongOperations(settings.long_operations),
         uploads=LongOperations(settings.uploads_at_once, "uploads"),
         filing=Filing(application.store, handler, FilesDirectory(settings.files_dir), PostgresLedger(database)),
-        dependencies={
-            "postgresql": database.ping,
-            "redis": application.redis.ping,
-            "search": application.search.ping,
-            "audit": application.trail.ping,
-        },
+        dependencies=application.pings,
         threads=ThreadPoolExecutor(settings.api_threads, "requests"),
         password_threads=ThreadPoolExecutor(4, "passwords"),
         admission_threads=ThreadPoolExecutor(4, "admission"),
@@ -215,20 +203,3 @@ def _passwords(settings: Settings) -> Passwords:
 def _access_tokens(settings: Settings) -> AccessTokens:
     previous = settings.jwt_secret_previous
     return AccessTokens(settings.jwt_secret.get_secret_value(), previous.get_secret_value() if previous else None)
-
-
-def _gauges(application: Application, services: Services) -> tuple[list[Collector], Callable[[], None]]:
-    """What /metrics reads when it is asked, and how to close it. Without the monitor's role there are no lags."""
-    settings, client = application.settings, application.redis
-    stores = StoreGauges(services.dependencies)
-    queues = QueueGauges(Queues(client, prefix=settings.redis_prefix), Upkeep(client, prefix=settings.redis_prefix))
-    if settings.database_monitor_url is None:
-        return [queues, stores], stores.close
-    named = groups(application.database, application.search, application.trail)
-    monitor = Monitor(Database(settings.database_monitor_url.get_secret_value(), connections=1), named)
-
-    def close() -> None:
-        stores.close()
-        monitor.close()
-
-    return [ProjectionGauges(monitor), queues, stores], close

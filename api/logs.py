@@ -13,7 +13,10 @@ class JsonLines(logging.Formatter):
     """A log line as a JSON object: time, level, logger, message, the ids of what is at work, and what the caller
     added."""
 
-    ADDED = ("method", "route", "status", "ms", "tenant", "group", "after", "until", "failed")
+    ADDED = (
+        *("method", "route", "status", "ms"),
+        *("tenant", "group", "after", "until", "failed", "requests", "correlations", "actors", "more"),
+    )
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, without its line feed."""

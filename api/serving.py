@@ -5,6 +5,8 @@ import multiprocessing
 import os
 import signal
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,12 +16,15 @@ from granian.log import LogLevels
 
 from api.draining import Draining, DrainingServer
 from api.logs import logging_as_json
+from infrastructure.bootstrap import build
 from infrastructure.scrape_port import counting, scraped
 from infrastructure.settings import Settings
 from infrastructure.slow_readers import SlowReaders
 
 if TYPE_CHECKING:
     from ctypes import c_bool
+
+    from prometheus_client.registry import Collector
 
 _PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of <linux/prctl.h>
 
@@ -28,7 +33,7 @@ def run(settings: Settings) -> None:
     """Serves until a signal ends it: SIGTERM DRAIN_SECONDS later, with what is under way brought to its end."""
     # The workers make their own pools and threads: nothing of this process may be copied into them.
     multiprocessing.set_start_method("spawn", force=True)
-    with counting(), scraped(settings):
+    with counting(), _read_besides(settings) as others, scraped(settings, others):
         server = DrainingServer(
             "api.app:load",
             seconds=settings.drain_seconds,
@@ -46,6 +51,16 @@ def run(settings: Settings) -> None:
             process_name=None,
         )
         server.serve(target_loader=partial(_load, settings, os.getpid(), server.draining), wrap_loader=False)
+
+
+@contextmanager
+def _read_besides(settings: Settings) -> "Iterator[Sequence[Collector]]":
+    """What METRICS_PORT reads when it is asked, as /metrics does."""
+    if not settings.metrics_port:
+        yield ()
+        return
+    with closing(build(settings)) as application, closing(application.gauges()) as gauges:
+        yield gauges.collectors
 
 
 def _load(settings: Settings, parent: int, draining: "c_bool") -> Draining:

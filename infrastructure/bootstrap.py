@@ -1,7 +1,7 @@
 """The only composition root: settings in, a working application out."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -34,6 +34,7 @@ from projections.ports import AuditTrail, SearchIndex
 from projections.setbacks import Pace, Parked
 
 if TYPE_CHECKING:
+    from infrastructure.gauges import Gauges
     from infrastructure.telemetry import Telemetry
 
 S = TypeVar("S")
@@ -84,6 +85,22 @@ class Application:
         from infrastructure.mongo import MongoTrail  # noqa: PLC0415
 
         return MongoTrail(self.settings.mongodb_url.get_secret_value())
+
+    @property
+    def pings(self) -> Mapping[str, Callable[[], object]]:
+        """How each store is asked whether it answers, by its name."""
+        return {
+            "postgresql": self.database.ping,
+            "redis": self.redis.ping,
+            "search": self.search.ping,
+            "audit": self.trail.ping,
+        }
+
+    def gauges(self) -> "Gauges":
+        """What is read of the stores when somebody asks for metrics; the caller closes it."""
+        from infrastructure.gauges import Gauges  # noqa: PLC0415 - see infrastructure.scrape_port
+
+        return Gauges(self.settings, self.redis, groups(self.database, self.search, self.trail), self.pings)
 
     @cached_property
     def filing(self) -> Filing:
@@ -144,7 +161,8 @@ class Application:
             self.announcements.parked(parked.tenant, parked.projection, parked.position, parked.error)
 
     def _fed(self, fed: Projected) -> None:
-        _log.info("projected", extra=fed.told())
+        if _log.isEnabledFor(logging.INFO):
+            _log.info("projected", extra=fed.told())
         if self.telemetry is not None:
             self.telemetry.fed(fed)
 

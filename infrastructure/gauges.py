@@ -2,16 +2,44 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
+from threading import Thread
 
 import redis
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from infrastructure.monitor import Lag, Monitor
+from infrastructure.postgres import Database
 from infrastructure.queue_health import QueueFigures, Queues
+from infrastructure.settings import Settings
 from infrastructure.upkeep import Upkeep
 from projections.ports import StoreAway
+from projections.targets import Group
+
+
+class Gauges:
+    """All of them, over the stores of a system. Without the monitor's role there are no lags."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        client: redis.Redis,
+        groups: Iterable[Group],
+        pings: Mapping[str, Callable[[], object]],
+    ) -> None:
+        prefix = settings.redis_prefix
+        queues = QueueGauges(Queues(client, prefix=prefix), Upkeep(client, prefix=prefix))
+        self.collectors: list[Collector] = [queues, StoreGauges(pings)]
+        self._monitor: Monitor | None = None
+        if settings.database_monitor_url is not None:
+            self._monitor = Monitor(Database(settings.database_monitor_url.get_secret_value(), connections=1), groups)
+            self.collectors.append(ProjectionGauges(self._monitor))
+
+    def close(self) -> None:
+        """Gives back the monitor's connections."""
+        if self._monitor is not None:
+            self._monitor.close()
 
 
 class ProjectionGauges(Collector):
@@ -65,26 +93,26 @@ class QueueGauges(Collector):
 
 
 class StoreGauges(Collector):
-    """Whether the stores answer: asked all at once, each for so long at most, and none twice at a time."""
+    """Whether the stores answer: asked all at once, each for so long at most, and none twice at a time.
+
+    Its threads are daemons: a store that hangs shall not keep a process from ending.
+    """
 
     def __init__(self, pings: Mapping[str, Callable[[], object]], patience: float = 2.0) -> None:
         self._pings = pings
         self._patience = patience
-        self._threads = ThreadPoolExecutor(len(pings), "store-gauges")
         self._asked: dict[str, Future[object]] = {}
 
     def collect(self) -> Iterator[Metric]:
         """1 for each store that answers, else 0."""
         for name, ping in self._pings.items():
             if name not in self._asked:
-                self._asked[name] = self._threads.submit(ping)
+                asked: Future[object] = Future()
+                self._asked[name] = asked
+                Thread(target=_ask, args=(ping, asked), name="store-gauges", daemon=True).start()
         wait(self._asked.values(), self._patience)
         up = {name: float(self._is_up(name)) for name in self._pings}
         yield _family("store_up", "Whether a store answered in time (1) or not (0).", "store", up)
-
-    def close(self) -> None:
-        """Asks no more."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _is_up(self, name: str) -> bool:
         if not self._asked[name].done():
@@ -99,6 +127,13 @@ _QUEUE: Sequence[tuple[str, str, Callable[[QueueFigures], float]]] = (
     ("queue_oldest_seconds", "How long the first message waits.", lambda each: each.oldest_seconds),
     ("dead_letters", "Messages that nobody will try again.", lambda each: each.dead),
 )
+
+
+def _ask(ping: Callable[[], object], asked: Future[object]) -> None:
+    try:
+        asked.set_result(ping())
+    except Exception as error:
+        asked.set_exception(error)
 
 
 def _lag(name: str, documentation: str, lags: Iterable[Lag], value: Callable[[Lag], float]) -> Metric:

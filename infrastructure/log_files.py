@@ -48,8 +48,8 @@ class LogFiles:
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
-    """Which lines: at least of this level, with these ids and values, not before `since` (as the lines write it),
-    and with `text` somewhere in them."""
+    """Which lines: at least of this level, with these ids, alone or among several, not before `since` (as the lines
+    write it), and with `text` somewhere in them."""
 
     level: str = "debug"
     ids: dict[str, str] = {}
@@ -61,10 +61,16 @@ class Wanted(Struct, frozen=True, kw_only=True):
         level = line.get("level", "critical")
         return (
             (level not in LEVELS or LEVELS.index(level) >= LEVELS.index(self.level))
-            and all(str(line.get(name, "")) == value for name, value in self.ids.items())
+            and all(_is_of(line, name, value) for name, value in self.ids.items())
             and line.get("time", "9") >= self.since
             and self.text.casefold() in json.dumps(line, ensure_ascii=False).casefold()
         )
+
+
+def _is_of(line: Line, name: str, value: str) -> bool:
+    """Whether a line has an id: as its `request`, say, or among the `requests` of a batch."""
+    several = line.get(f"{name}s")
+    return str(line.get(name, "")) == value or (isinstance(several, list) and value in several)
 
 
 def parsed(process: str, line: str) -> Line:

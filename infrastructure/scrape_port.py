@@ -35,17 +35,17 @@ def counting() -> Iterator[None]:
 
 @contextmanager
 def scraped(settings: Settings, others: "Sequence[Collector]" = ()) -> Iterator[None]:
-    """Shows what this process and its children count at METRICS_PORT of METRICS_HOST, at any path. Raises OSError
-    where the port is taken."""
+    """Shows what this process and its children count, and what `others` read, at METRICS_PORT of METRICS_HOST, at any
+    path. Raises OSError where the port is taken."""
     if not settings.metrics_port:
         yield
         return
     from prometheus_client import CollectorRegistry, start_http_server  # noqa: PLC0415
-    from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415
+
+    from infrastructure.telemetry import AllProcesses  # noqa: PLC0415
 
     registry = CollectorRegistry()
-    MultiProcessCollector(registry, path=os.environ[DIRECTORY_VARIABLE])  # type: ignore[no-untyped-call]
-    for each in others:
+    for each in (AllProcesses(os.environ[DIRECTORY_VARIABLE]), *others):
         registry.register(each)
     server, thread = start_http_server(settings.metrics_port, settings.metrics_host, registry)
     try:

@@ -30,7 +30,7 @@ M = TypeVar("M", bound=MetricWrapperBase)
 
 _REQUEST_SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.8, 1.0, 2.5, 5.0, 10.0)
 """They hold every threshold of latency that an alert or a gate asks for, so that none is interpolated."""
-_STORE_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_STORE_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _BATCH_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
@@ -152,13 +152,25 @@ class Telemetry:
         """All counts in Prometheus' text format, those of `others` with them."""
         registry = self._registry
         if directory := os.environ.get(DIRECTORY_VARIABLE):
-            forget_the_dead(Path(directory))
             registry = CollectorRegistry()
-            MultiProcessCollector(registry, path=directory)  # type: ignore[no-untyped-call]
+            registry.register(AllProcesses(directory))
         read_now = CollectorRegistry()
         for each in others:
             read_now.register(each)
         return generate_latest(registry) + generate_latest(read_now)
+
+
+class AllProcesses(MultiProcessCollector):
+    """What all processes that share a directory count, and have while they live."""
+
+    def __init__(self, directory: str) -> None:
+        super().__init__(None, path=directory)  # type: ignore[no-untyped-call]
+        self._directory = Path(directory)
+
+    def collect(self) -> Any:
+        """All of it, as it is now."""
+        forget_the_dead(self._directory)
+        return super().collect()  # type: ignore[no-untyped-call]
 
 
 def forget_the_dead(directory: Path) -> None:

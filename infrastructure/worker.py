@@ -1,6 +1,7 @@
 """The worker process: runs Dramatiq's worker over this process's engine, until it is told to stop or is of no use."""
 
 import logging
+import logging.config
 import multiprocessing
 import os
 import select
@@ -9,6 +10,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import Any
 
 import redis
 from dramatiq import Worker
@@ -25,10 +27,11 @@ _LOOK_SECONDS = 0.5
 _STOP_MS = 60_000
 
 
-def run(settings: Settings) -> None:
-    """Runs `worker_processes` workers. Raises SystemExit when one of them ended without being asked to."""
+def run(settings: Settings, logs: dict[str, Any]) -> None:
+    """Runs `worker_processes` workers; where these are processes of their own, they log as `logs` says, which
+    `dictConfig` takes. Raises SystemExit when one of them ended without being asked to."""
     with counting(), scraped(settings):
-        code = run_worker_of(settings) if settings.worker_processes == 1 else _run_many(settings)
+        code = run_worker_of(settings) if settings.worker_processes == 1 else _run_many(settings, logs)
     if code:
         raise SystemExit(code)
 
@@ -117,10 +120,10 @@ def stop_signals(*others: Callable[[], object]) -> Iterator[Stop]:
         stop.close()
 
 
-def _run_many(settings: Settings) -> int:
+def _run_many(settings: Settings, logs: dict[str, Any]) -> int:
     """Runs several workers, each in a process of its own; when one ends, all do."""
     context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=_run_one, args=(settings,)) for _ in range(settings.worker_processes)]
+    processes = [context.Process(target=_run_one, args=(settings, logs)) for _ in range(settings.worker_processes)]
     with stop_signals() as stop:
         for process in processes:
             process.start()
@@ -133,6 +136,6 @@ def _run_many(settings: Settings) -> int:
     return 0 if stop.asked else 1
 
 
-def _run_one(settings: Settings) -> None:
-    logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
+def _run_one(settings: Settings, logs: dict[str, Any]) -> None:
+    logging.config.dictConfig(logs)
     raise SystemExit(run_worker_of(settings))

@@ -9,6 +9,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from application.ports import EventStore
+from application.recording import Metadata
 from projections.checkpoints import Checkpoint, Standing, add, advance, hold, standing
 from projections.failures import Failure
 from projections.feeding import Fed, Feeder
@@ -16,10 +17,13 @@ from projections.packs import Pack, Packs
 from projections.setbacks import Pace, Parked, Setbacks
 from projections.targets import Group, Transaction, Transactions
 
+MOST_IDS = 20
+"""How many ids of a kind the line of a batch tells."""
+
 
 class Projected(Struct, frozen=True, kw_only=True):
-    """What came of a batch: the positions behind `after` up to `until` were fed to a group, and whose
-    projections could not take them."""
+    """What came of a batch: the positions behind `after` up to `until` were fed to a group, the circumstances of
+    their events, and whose projections could not take them."""
 
     tenant: UUID
     group: str
@@ -28,11 +32,26 @@ class Projected(Struct, frozen=True, kw_only=True):
     events: int
     seconds: float
     failed: tuple[str, ...] = ()
+    metadata: Sequence[Metadata] = ()
 
     def told(self) -> dict[str, Any]:
-        """As the log of a process tells it."""
+        """As the log of a process tells it: with the ids behind its events, MOST_IDS of each kind at most, and `more`
+        of how many it leaves out."""
         figures = {"tenant": str(self.tenant), "group": self.group, "after": self.after, "until": self.until}
-        return {**figures, "ms": round(self.seconds * 1000, 2), **({"failed": self.failed} if self.failed else {})}
+        causes = self._causes()
+        ids = {kind: [str(id) for id in found[:MOST_IDS]] for kind, found in causes.items() if found}
+        more = {kind: len(found) - MOST_IDS for kind, found in causes.items() if len(found) > MOST_IDS}
+        others = {"failed": self.failed, **ids, "more": more}
+        told = {name: value for name, value in others.items() if value}
+        return {**figures, "ms": round(self.seconds * 1000, 2), **told}
+
+    def _causes(self) -> dict[str, list[Any]]:
+        """The requests, correlations and actors behind its events: each once, in the order of the log."""
+        return {
+            "requests": list(dict.fromkeys(each.request for each in self.metadata if each.request is not None)),
+            "correlations": list(dict.fromkeys(each.correlation for each in self.metadata)),
+            "actors": list(dict.fromkeys(each.actor for each in self.metadata)),
+        }
 
 
 class Engine:
@@ -133,6 +152,7 @@ class _Drain:
                 events=0 if not done else fed.events,
                 seconds=time.perf_counter() - started,
                 failed=tuple(fed.failed),
+                metadata=fed.metadata,
             )
         )
         for checkpoint in done:

@@ -7,17 +7,20 @@ from uuid import UUID
 from msgspec import Struct
 
 from application.ports import EventStore
+from application.recording import Metadata
 from projections.changes import Batch, folded
 from projections.checkpoints import Checkpoint
 from projections.targets import GenerationRows, Group, Target, Transaction
 
 
 class Fed(Struct, frozen=True, kw_only=True):
-    """What came of a batch: its end, how many events it had, and whose checkpoint may not move, for which error."""
+    """What came of a batch: its end, how many events it had, their circumstances as far as they could be read, and
+    whose checkpoint may not move, for which error."""
 
     until: int
     events: int
     failed: Mapping[str, Exception]
+    metadata: Sequence[Metadata] = ()
 
 
 class Feeder:
@@ -43,7 +46,8 @@ class Feeder:
                     self._apply(savepoint, checkpoint, batch)
             except Exception as error:
                 failed[checkpoint.projection] = error
-        return Fed(until=batch.until, events=len(batch.changes), failed=failed)
+        metadata = [each.recorded.metadata for each in batch.changes]
+        return Fed(until=batch.until, events=len(metadata), failed=failed, metadata=metadata)
 
     def _apply(self, transaction: Transaction, checkpoint: Checkpoint, batch: Batch) -> None:
         target = self._targets[checkpoint.projection]

@@ -30,9 +30,11 @@ def worker_command(data_dir: DataDir = None) -> None:
 
     WORKER_PROCESSES times WORKER_THREADS tenants are worked on at once; any number of machines may run workers.
     """
+    from api.logs import logging_as_json
     from infrastructure.worker import run
 
-    run(_settings(data_dir))
+    found = _settings(data_dir)
+    run(found, logging_as_json(found.log_level))
 
 
 def sweeper_command(data_dir: DataDir = None) -> None:

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -13,6 +14,7 @@ from infrastructure.embedded.child import free_port
 from infrastructure.telemetry import Telemetry, forget_the_dead
 from infrastructure.upkeep import Upkeep
 from tests.api.doors import gone_redis, opened
+from tests.api.served import Served, serving
 from tests.api.stand import problem
 
 TOKEN = "what only the scraper knows"
@@ -39,6 +41,17 @@ def test_the_stores_are_up_or_not(application, client):
         assert _stores(without_redis.get("/metrics").text) == {"postgresql": 1, "redis": 0, "search": 1, "audit": 1}
 
 
+def test_a_store_that_hangs_is_down_and_keeps_no_process_from_ending():
+    asking = """
+import time
+from infrastructure.gauges import StoreGauges
+[up] = StoreGauges({"search": lambda: time.sleep(300), "redis": bool}, patience=1).collect()
+print({each.labels["store"]: each.value for each in up.samples})
+"""
+    told = subprocess.run([sys.executable, "-c", asking], capture_output=True, text=True, timeout=60, check=True)
+    assert told.stdout == "{'search': 0.0, 'redis': 1.0}\n"
+
+
 def test_a_process_tells_its_memory_its_time_and_its_connections(client, acme):
     acme.rep.makes("/accounts", {"name": "A"})
     text = client.get("/metrics").text
@@ -59,7 +72,7 @@ def test_upkeep_tells_how_long_ago_and_how_it_went(application, client):
     assert _value(text, 'clientforge_upkeep_ok{task="backup"}') == 0
 
 
-def test_every_threshold_of_latency_is_a_bound_of_a_bucket():
+def test_every_gate_of_latency_is_a_bound_of_a_bucket():
     bounds = {float(each) for each in re.findall(r'http_request_duration_seconds_bucket{[^}]*le="([0-9.]+)"', _timed())}
     assert {0.02, 0.03, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.8} <= bounds
 
@@ -72,6 +85,37 @@ def test_the_gauges_of_a_killed_process_are_forgotten_and_its_counters_are_not(t
         each.touch()
     forget_the_dead(tmp_path)
     assert [each.exists() for each in (*gone, init)] == [False, True, True]
+
+
+@pytest.fixture(scope="module")
+def port_of_serve(api_settings, application, tmp_path_factory) -> Iterator[tuple[Served, int]]:
+    """A server with two processes, and the port at which it is read besides."""
+    port = free_port()
+    others = {"API_PROCESSES": "2", "METRICS_PORT": str(port)}
+    with serving(api_settings, tmp_path_factory.mktemp("scraped"), **others) as served:
+        yield served, port
+
+
+def test_the_port_of_serve_shows_what_is_read_when_it_is_asked(port_of_serve):
+    served, port = port_of_serve
+    text = _read(port, "clientforge_queue_depth{", served.process)
+    assert _stores(text) == {"postgresql": 1, "redis": 1, "search": 1, "audit": 1}
+    for name in ("monitor_up", "queue_up"):
+        assert _value(text, f"clientforge_{name}") == 1
+    shown = httpx.get(f"{served.url}/metrics").text
+    assert _names(text) == _names(shown)
+
+
+def test_the_port_of_serve_forgets_a_process_that_was_killed(port_of_serve):
+    served, port = port_of_serve
+    youngest = 'clientforge_process_start_time_seconds{kind="api"}'
+    before = _read(port, 'clientforge_processes{kind="api"} 2.0', served.process)
+    served.workers()[0].kill()
+    deadline = time.monotonic() + 60
+    while _value(text := _read(port, youngest, served.process), youngest) == _value(before, youngest):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert _value(text, 'clientforge_processes{kind="api"}') == 2
 
 
 @pytest.mark.parametrize("process", ["worker", "sweeper"])
@@ -122,6 +166,10 @@ def _timed() -> str:
     telemetry = Telemetry()
     telemetry.request_seconds.labels("GET", "/somewhere").observe(0.1)
     return telemetry.exposition().decode()
+
+
+def _names(text: str) -> set[str]:
+    return set(re.findall(r"^# TYPE (\S+)", text, re.MULTILINE))
 
 
 def _stores(text: str) -> dict[str, float]:

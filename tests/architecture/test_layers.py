@@ -7,7 +7,8 @@ import sys
 from tests.architecture.sources import ROOT, modules
 
 COMPOSITION_ROOT = "infrastructure.bootstrap"
-MAY_COMPOSE = ("api.app", "api.commandline", "infrastructure.worker", "infrastructure.sweeper", COMPOSITION_ROOT)
+PROCESSES = ("api.serving", "infrastructure.worker", "infrastructure.sweeper")
+MAY_COMPOSE = ("api.app", "api.commandline", *PROCESSES, COMPOSITION_ROOT)
 DOMAIN_MAY_IMPORT = sys.stdlib_module_names | {"msgspec", "domain"}
 
 

@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,8 @@ def place(tmp_path) -> Path:
     logs.write("serve", line(1, "asked", request="r-1", tenant="t-1"))
     logs.write("serve", line(4, "failed", "error", request="r-2"))
     logs.write("serve", "Traceback that is no JSON")
-    logs.write("worker", line(2, "projected", request="r-1", tenant="t-1"))
+    ids: dict[str, Any] = {"requests": ["r-1", "r-3"], "correlations": ["c-1", "c-3"], "actors": ["user-1", "user-3"]}
+    logs.write("worker", line(2, "projected", request="r-1", tenant="t-1", **ids))
     logs.write("worker", line(3, "waits", "warning", tenant="t-2"))
     logs.close()
     return tmp_path / "data"
@@ -42,6 +44,10 @@ def test_the_lines_of_all_processes_are_in_the_order_of_their_times(run: Run, pl
     ("options", "found"),
     [
         (["--request", "r-1"], ["asked", "projected"]),
+        (["--request", "r-3"], ["projected"]),
+        (["--correlation", "c-3"], ["projected"]),
+        (["--actor", "user-3", "--tenant", "t-1"], ["projected"]),
+        (["--actor", "user"], []),
         (["--tenant", "t-2"], ["waits"]),
         (["--process", "worker", "--level", "warning"], ["waits"]),
         (["--level", "error"], ["failed", "Traceback that is no JSON"]),

@@ -67,19 +67,20 @@ class Stand:
         self.database.close()
         self.pool.close()
 
-    def open(self, tenant: UUID, count: int = 1, *, name: str = "a deal") -> list[str]:
-        """Opens deals, in one append; their streams."""
+    def open(self, tenant: UUID, count: int = 1, *, name: str = "a deal", **circumstances: Any) -> list[str]:
+        """Opens deals, in one append, whose metadata has these circumstances; their streams."""
         opened = DealOpened(name=name, pipeline=uuid7(), stage=uuid7(), probability=10)
         streams = [stream_name("deal", uuid7()) for _ in range(count)]
-        self._append(tenant, *(StreamChange(stream=stream, expected=0, events=(opened,)) for stream in streams))
+        changes = (StreamChange(stream=stream, expected=0, events=(opened,)) for stream in streams)
+        self._append(tenant, *changes, **circumstances)
         return streams
 
     def edit(self, tenant: UUID, stream: str, version: int, *, name: str = "renamed") -> int:
         """Edits a deal that is at `version`; the event's position."""
         return self._append(tenant, StreamChange(stream=stream, expected=version, events=(DealEdited(name=name),)))
 
-    def _append(self, tenant: UUID, *changes: StreamChange) -> int:
-        metadata = Metadata(actor="cli", correlation=uuid7())
+    def _append(self, tenant: UUID, *changes: StreamChange, **circumstances: Any) -> int:
+        metadata = Metadata(**{"actor": "cli", "correlation": uuid7(), **circumstances})
         return self.store.append(tenant, Append(metadata=metadata, changes=changes)).position
 
     def drain(self, tenant: UUID, *names: str) -> None:

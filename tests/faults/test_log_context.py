@@ -10,6 +10,7 @@ from uuid_utils.compat import uuid7
 
 from api.logs import JsonLines
 from infrastructure.log_context import about, note, present
+from infrastructure.log_files import Wanted
 from tests.faults.stand import eventually
 
 
@@ -36,9 +37,29 @@ def test_a_batch_is_logged_with_the_ids_of_the_request_whose_message_woke_it(pro
         eventually(lambda: len(lines()) >= 3)
     for each in lines()[:3]:
         assert (each["request"], each["correlation"], each["tenant"]) == ("r-1", "c-1", str(tenant))
-        assert "actor" not in each
+        assert each["actors"] == ["cli"]
     assert {each["group"] for each in lines()} == {"relational", "search", "audit"}
     assert present() == {}
+
+
+def test_a_batch_is_logged_with_the_ids_of_all_requests_that_shared_a_wake_up(projectors, tenant, lines):
+    logger = logging.getLogger("tests.projecting")
+    projectors.stand.engine.on_fed = lambda fed: logger.info("projected", extra=fed.told())
+    correlations, actors = [uuid7() for _ in range(25)], [f"user-{uuid7()}" for _ in range(2)]
+    for number, correlation in enumerate(correlations):
+        with about(request=f"r-{number}", correlation=correlation):
+            projectors.stand.open(tenant, request=f"r-{number}", correlation=correlation, actor=actors[number % 2])
+            projectors.wakeups.appended(tenant, actors[number % 2], number + 1, ["deal"])
+    with projectors.working():
+        eventually(lambda: projectors.is_done(tenant))
+        eventually(lambda: len(lines()) >= 3)
+    for each in lines():
+        assert each["requests"] == [f"r-{number}" for number in range(20)]
+        assert each["correlations"] == [str(correlation) for correlation in correlations[:20]]
+        assert each["actors"] == actors
+        assert each["more"] == {"requests": 5, "correlations": 5}
+    for wanted in ({"request": "r-19"}, {"correlation": str(correlations[3])}, {"actor": actors[1]}):
+        assert len([each for each in lines() if Wanted(ids=wanted).holds(each)]) == 3
 
 
 def test_a_wake_up_of_nobodys_request_carries_no_ids(projectors, tenant, lines):
@@ -47,7 +68,7 @@ def test_a_wake_up_of_nobodys_request_carries_no_ids(projectors, tenant, lines):
     projectors.open(tenant, 1)
     with projectors.working():
         eventually(lambda: len(lines()) >= 3)
-    assert not [each for each in lines() if "request" in each or "correlation" in each]
+    assert not [each for each in lines() if {"request", "requests", "correlation"} & each.keys()]
 
 
 def test_what_is_noted_on_the_way_is_known_to_all_who_share_the_context():

@@ -1,5 +1,6 @@
 """Worker and sweeper as processes: killed, stopped, and of no use."""
 
+import json
 import os
 import random
 import signal
@@ -136,13 +137,21 @@ def test_a_worker_is_seen_while_it_works(projectors, environment):
         assert started.wait(20) == 0
 
 
-def test_several_workers_end_together(projectors, environment):
-    code = RUN.format("worker")
-    guarded = f"if __name__ == '__main__':\n    {code}"
-    with process({**environment, "WORKER_PROCESSES": "2"}, code=guarded) as started:
+def test_several_workers_log_json_and_end_together(projectors, environment, tenant, tmp_path):
+    command = [sys.executable, "-m", "api.commandline", "worker"]
+    variables, log = {**environment, "WORKER_PROCESSES": "2"}, tmp_path / "log"
+    with log.open("wb") as output:
+        started = subprocess.Popen(command, env=variables, stdout=output, stderr=output, cwd=tmp_path)
+    try:
         eventually(lambda: projectors.queue.health().workers == 2, within=30)
-        started.send_signal(signal.SIGTERM)
-        assert started.wait(20) == 0
+        projectors.open(tenant, 1)
+        eventually(lambda: log.read_text().count("projected") >= 3)
+    finally:
+        started.terminate()
+        assert started.wait(30) == 0
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    told = {each["group"]: each["tenant"] for each in lines if each["message"] == "projected"}
+    assert told == dict.fromkeys(("relational", "search", "audit"), str(tenant))
 
 
 def test_the_sweeper_projects_without_redis_and_ends_when_asked(projectors, environment, tenant):

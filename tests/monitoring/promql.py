@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from functools import cache
 
 import promql_parser
-from promql_parser import AggModifierType, AggregateExpr, MatchOp, VectorSelector
+from promql_parser import AggModifierType, AggregateExpr, BinaryExpr, MatchOp, NumberLiteral, VectorSelector
 
 Labels = Mapping[str, str]
+_COMPARISONS = {">", ">=", "<", "<="}
 _VARIABLE = re.compile(r"\$__(?:rate_)?interval|\$__range")
 
 
@@ -38,6 +39,17 @@ def grouped_by(expression: str) -> frozenset[tuple[str, frozenset[str]]]:
         for node in _nodes(expression)
         if isinstance(node, AggregateExpr) and node.modifier is not None and node.modifier.type == AggModifierType.By
         for label in node.modifier.labels
+    )
+
+
+@cache
+def compared(expression: str) -> frozenset[tuple[str, float]]:
+    """Each metric that an expression compares with a number, and the number."""
+    return frozenset(
+        (selector.metric, node.rhs.val)
+        for node in _nodes(expression)
+        if isinstance(node, BinaryExpr) and str(node.op) in _COMPARISONS and isinstance(node.rhs, NumberLiteral)
+        for selector in selectors(node.lhs.prettify())
     )
 
 

@@ -11,7 +11,7 @@ from infrastructure.telemetry import Telemetry
 from tests.architecture.sources import ROOT
 from tests.monitoring.files import ALERTS, MONITORING, RECORDED, RULES, Rule, loaded
 from tests.monitoring.measured import series
-from tests.monitoring.promql import selectors
+from tests.monitoring.promql import compared, selectors
 from tests.monitoring.scraper import CONFIGURATION, written
 
 CATEGORIES = {"queue", "api", "database", "redis", "elasticsearch", "application", "security", "infrastructure"}
@@ -90,6 +90,43 @@ def test_what_alerts_wait_for_the_growth_of_begins_at_nothing():
         if not any(selector.finds(labels) for labels in fresh.get(selector.metric, ()))
     ]
     assert unborn == []
+
+
+def test_every_threshold_of_latency_is_a_bound_of_a_bucket():
+    """Between two bounds a percentile is a guess: an alert would fire too late, or for nothing."""
+    telemetry = Telemetry()
+    telemetry.request_seconds.labels("GET", "/somewhere")
+    telemetry.batch_seconds.labels("search")
+    telemetry.message_seconds.labels("projections")
+    telemetry.store_seconds.labels("search")
+    found = series(telemetry.exposition().decode())
+    asked = _thresholds_of_latency()
+    assert len({metric for metric, _ in asked}) >= 3
+    bounds = {(metric, float(labels["le"])) for metric, _ in asked for labels in found[metric]}
+    assert asked - bounds == set()
+
+
+def _thresholds_of_latency() -> set[tuple[str, float]]:
+    """Each histogram's buckets with what an alert compares their percentile with, or what a rule picks one by."""
+    buckets = {rule.name: _buckets(rule.expr) for rule in RECORDED if "histogram_quantile" in rule.expr}
+    compared_with = {
+        (bucket, number)
+        for rule in ALERTS
+        for metric, number in compared(rule.expr)
+        for bucket in buckets.get(metric, _buckets(metric))
+    }
+    picked = {
+        (selector.metric, float(value))
+        for rule in (*ALERTS, *RECORDED)
+        for selector in selectors(rule.expr)
+        for label, _, value in selector.matchers
+        if label == "le"
+    }
+    return compared_with | picked
+
+
+def _buckets(expression: str) -> set[str]:
+    return {each.metric for each in selectors(expression) if each.metric.endswith("_bucket")}
 
 
 def test_everything_is_scraped_and_evaluated_every_15_seconds():
