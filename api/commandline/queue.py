@@ -112,11 +112,11 @@ def _tried_again(built: "Application", queues: "Queues", letter: "DeadLetter") -
     decisions = Decisions(built.engine, lambda group, tenant: built.announcements.wake([(group, tenant)]))
     try:
         decisions.retry(UUID(tenant), projection, by=ACTOR, reason="queue retry-dlq")
+        again = True
     except (NotStandingStill, UnknownProjection):
-        return False  # somebody has decided meanwhile: the letter is of no use any more
-    finally:
-        queues.forget([letter])
-    return True
+        again = False  # somebody has decided meanwhile: the letter is of no use any more
+    queues.forget([letter])
+    return again
 
 
 def _queues(data_dir: "Path | None") -> "Queues":

@@ -4,6 +4,7 @@ import json
 
 import psycopg
 import pytest
+from psycopg import sql
 from uuid_utils.compat import uuid7
 
 from api.commandline.context import sender
@@ -135,6 +136,18 @@ def test_dead_letters_are_listed_and_what_they_are_about_is_tried_again(run: Run
     _die(built, environment["REDIS_PREFIX"], str(acme.id))
     assert "0 of 1 dead letters are tried again" in done(run("queue", "retry-dlq"))
     assert "There are no dead letters" in done(run("queue", "list-dlq"))
+
+
+def test_a_dead_letter_stays_when_its_retry_fails(run: Run, environment, built, acme, fresh_urls):
+    park(fresh_urls, acme, "accounts")
+    _die(built, environment["REDIS_PREFIX"], str(acme.id))
+    with psycopg.connect(fresh_urls.superuser, autocommit=True) as connection:
+        read_only = sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = on")
+        connection.execute(read_only.format(sql.Identifier(connection.info.dbname)))
+
+    refused(run("queue", "retry-dlq"), 1)
+
+    assert f"parked({acme.id}, accounts, 3)" in done(run("queue", "list-dlq"))
 
 
 def test_dead_letters_are_deleted_when_somebody_says_yes(run: Run, environment, built):
