@@ -21,6 +21,9 @@ from projections.ports import StoreAway
 
 log = logging.getLogger(__name__)
 
+DEAD_MILLISECONDS = 100 * 365 * 86_400_000
+"""How long Dramatiq keeps dead letters: until people decide. Its own seven days would hide what is still parked."""
+
 
 class ProjectionParked(Exception):
     """What a dead letter says: a projection of a tenant waits for `projections retry` or `projections skip`."""
@@ -51,7 +54,9 @@ def open_broker(client: redis.Redis, *, retry_base: float = 2.0, prefix: str = P
     """A broker over a client. Messages that fail are retried five times, after `retry_base` seconds, twice that, and
     so on. No time limit ends an actor: a projector ends its turn by itself."""
     retries = Retries(max_retries=5, min_backoff=int(retry_base * 1000), max_backoff=int(LONGEST_DELAY * 1000))
-    return RedisBroker(client=client, namespace=prefix, middleware=[retries])  # type: ignore[no-untyped-call]
+    return RedisBroker(  # type: ignore[no-untyped-call]
+        client=client, namespace=prefix, middleware=[retries], dead_message_ttl=DEAD_MILLISECONDS
+    )
 
 
 def declare(broker: RedisBroker, engine: Engine, wakeups: WakeUps) -> None:

@@ -2,6 +2,7 @@
 
 import time
 
+from infrastructure.broker import open_broker
 from projections.engine import Engine
 from tests.faults.stand import eventually
 from tests.faults.stores import TABLES
@@ -44,6 +45,21 @@ def test_a_parked_projection_leaves_a_dead_letter_that_can_be_cleared(projectors
     assert projectors.queue.clear_dead_letters() == 1
     assert (projectors.queue.health().dead, projectors.queue.dead_letters()) == (0, [])
     assert stand.status(tenant)[TABLES[0]].parked_at is not None
+
+
+def test_a_dead_letter_of_last_year_is_still_there_after_the_queue_was_tidied_up(projectors, tenant):
+    projectors.wakeups.parked(tenant, TABLES[0], 2, "poison")
+    with projectors.working():
+        eventually(lambda: projectors.queue.health().dead)
+    dead = f"{projectors.prefix}:projections.XQ"
+    (id,) = projectors.redis.zrange(dead, 0, -1)
+    projectors.redis.zadd(dead, {id: (time.time() - 365 * 86_400) * 1000})
+
+    broker = open_broker(projectors.redis, prefix=projectors.prefix)
+    broker.maintenance_chance = 1_000_000  # at each command
+    broker.do_fetch("projections", 1)
+
+    assert len(projectors.queue.dead_letters()) == 1
 
 
 def test_an_error_that_no_projection_answers_for_is_tried_again_and_ends_as_a_dead_letter(
