@@ -20,6 +20,9 @@ OWNER, APP, MONITOR = "clientforge_owner", "clientforge_app", "clientforge_monit
 _OPTIONS = "-c lock_timeout=5s -c client_connection_check_interval=1s"
 _LOOKS_AGAIN_SECONDS = 0.5
 
+# Every process may look whether its schema is there. yoyo makes the table, so no migration can grant it.
+_SEEN_BY_ALL = "GRANT SELECT ON _yoyo_migration TO clientforge_app, clientforge_monitor"
+
 
 def create_roles(superuser_url: str, passwords: dict[str, str]) -> None:
     """Makes the three roles, or gives them these passwords (role → password). None is a superuser or bypasses RLS."""
@@ -54,9 +57,9 @@ def known(directory: Path = MIGRATIONS) -> list[str]:
     return [each.id for each in read_migrations(str(directory))]
 
 
-def applied(owner_url: str) -> list[str]:
-    """The ids of the migrations that a database has, in their order. It changes nothing."""
-    with psycopg.connect(owner_url, connect_timeout=5) as connection:
+def applied(url: str) -> list[str]:
+    """The ids of the migrations that a database has, in their order, as any of its roles. It changes nothing."""
+    with psycopg.connect(url, connect_timeout=5, prepare_threshold=None) as connection:
         if connection.execute("SELECT to_regclass('_yoyo_migration')").fetchone() == (None,):
             return []
         return [id for (id,) in connection.execute("SELECT migration_id FROM _yoyo_migration ORDER BY migration_id")]
@@ -80,7 +83,7 @@ def migrate(
     While another process does so this one waits, and says so once by `on_waiting`. Raises
     psycopg.errors.LockNotAvailable where a table is in use for too long: that migration then hasn't happened.
     """
-    with _alone(owner_url, on_waiting):
+    with _alone(owner_url, on_waiting) as connection:
         backend = get_backend(_yoyo_url(owner_url))
         try:
             backend.break_lock()  # yoyo's own lock outlives a killed process; whoever holds ours is the only one here
@@ -88,6 +91,7 @@ def migrate(
             if only is not None:
                 migrations = migrations.filter(lambda each: each.id in only)
             backend.apply_migrations(migrations)
+            connection.execute(_SEEN_BY_ALL)
             return [each.id for each in migrations]
         finally:
             backend.connection.close()
@@ -99,8 +103,8 @@ def text_of(migration: Any) -> str:
 
 
 @contextmanager
-def _alone(owner_url: str, on_waiting: Callable[[], object]) -> Iterator[None]:
-    """Holds the one row of `migration_lock` meanwhile. PostgreSQL gives it back when this process dies.
+def _alone(owner_url: str, on_waiting: Callable[[], object]) -> Iterator[psycopg.Connection]:
+    """A connection that holds the one row of `migration_lock`. PostgreSQL gives it back when this process dies.
 
     It is asked for again and again: a statement that waited for the row would hold a snapshot, for whose end
     CREATE INDEX CONCURRENTLY in the process that has the row would wait in turn.
@@ -112,7 +116,7 @@ def _alone(owner_url: str, on_waiting: Callable[[], object]) -> Iterator[None]:
         while True:
             with connection.transaction():
                 if connection.execute("SELECT FROM migration_lock FOR UPDATE SKIP LOCKED").rowcount:
-                    yield
+                    yield connection
                     return
             if not told:
                 on_waiting()

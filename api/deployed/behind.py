@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import redis
 
 from infrastructure.checks.postgres import schema
-from infrastructure.findings import Finding, failure, ok, skipped
+from infrastructure.findings import Finding, failure, ok
 from infrastructure.queue_health import QueueHealth, Queues
 from infrastructure.redis import connect
 from infrastructure.settings import Settings
@@ -15,12 +15,7 @@ _SWEPT_SECONDS = 60.0
 
 def behind(settings: Settings) -> list[Finding]:
     """Migrations, queues, workers and the sweeper."""
-    owner = settings.database_owner_url
-    if owner is None:
-        migrations = [skipped("PostgreSQL migrations", "only DATABASE_OWNER_URL sees them, and it isn't set here")]
-    else:
-        migrations = schema(owner.get_secret_value())
-    return [*migrations, *_processes(settings)]
+    return [*schema(settings.database_url.get_secret_value()), *_processes(settings)]
 
 
 def _processes(settings: Settings) -> Iterator[Finding]:

@@ -51,8 +51,8 @@ def postgresql(settings: Settings) -> list[Finding]:
     connections = [_connects(name, url) for name, url in urls.items()]
     if any(each.result != "ok" for each in connections):
         return connections
-    schema = _schema(urls.get("DATABASE_OWNER_URL"))
-    return [*connections, *_version(urls["DATABASE_URL"]), *_roles(urls), *schema, *_rows(urls["DATABASE_URL"])]
+    url = urls["DATABASE_URL"]
+    return [*connections, *_version(url), *_roles(urls), *schema(url), *_rows(url)]
 
 
 def published(settings: Settings, projection: str) -> dict[UUID, int] | None:
@@ -118,20 +118,16 @@ def _roles(urls: dict[str, str]) -> list[Finding]:
     return found or [ok(_ROLES, f"{len(urls)} roles may do what they must, and no more")]
 
 
-def _schema(owner_url: str | None) -> list[Finding]:
-    if owner_url is None:
-        return [warning(_SCHEMA, "can't be seen without DATABASE_OWNER_URL", "check it where `db migrate` runs")]
-    return schema(owner_url)
-
-
-def schema(owner_url: str) -> list[Finding]:
+def schema(url: str) -> list[Finding]:
     """The migrations of a database against those of this release."""
     ours = known()
     try:
-        there = applied(owner_url)
+        there = applied(url)
+    except psycopg.errors.InsufficientPrivilege:
+        return [failure(_SCHEMA, "which are applied can't be seen by this role", "clientforge db migrate lets it see")]
     except psycopg.Error as error:
-        told = f"DATABASE_OWNER_URL can't see which migrations are applied ({type(error).__name__})"
-        return [failure(_SCHEMA, told, "see the checks of connection and roles")]
+        told = f"which are applied can't be seen ({type(error).__name__})"
+        return [failure(_SCHEMA, told, "see the checks of connection and roles: clientforge verify services")]
     if missing := [each for each in ours if each not in there]:
         return [
             failure(_SCHEMA, f"{len(missing)} migrations are missing, first {missing[0]}", "clientforge db migrate")

@@ -146,10 +146,13 @@ def test_a_database_without_migrations_fails(settings, postgres: Postgres, fresh
 
 
 def test_a_database_of_a_newer_release_is_told_and_one_that_cannot_be_looked_at_too(settings, fresh_urls):
+    assert results(postgresql(settings(database_owner_url=None)))["PostgreSQL migrations"] == "ok"
     with psycopg.connect(fresh_urls.owner, autocommit=True) as owner:
         owner.execute("INSERT INTO _yoyo_migration VALUES ('a hash', '9999-later', now())")
     assert results(postgresql(settings()))["PostgreSQL migrations"] == "warning"
-    assert results(postgresql(settings(database_owner_url=None)))["PostgreSQL migrations"] == "warning"
+    with psycopg.connect(fresh_urls.owner, autocommit=True) as owner:
+        owner.execute("REVOKE SELECT ON _yoyo_migration FROM clientforge_app")
+    assert "can't be seen by this role" in failures(postgresql(settings()))[0]
 
 
 def test_a_table_whose_rows_are_everybodys_fails(settings, fresh_urls):

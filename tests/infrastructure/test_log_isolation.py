@@ -214,4 +214,5 @@ def test_the_application_holds_no_right_beyond_its_work(fresh_urls):
     assert monitored == {
         "clientforge_monitor tenant_heads": {"SELECT"},
         "clientforge_monitor projection_checkpoints": {"SELECT"},
+        "clientforge_monitor _yoyo_migration": {"SELECT"},
     }

@@ -73,6 +73,19 @@ def test_what_is_pending_is_told_without_changing_anything(empty):
     assert (pending(empty), migrate(empty)) == ([], [])
 
 
+@pytest.mark.parametrize("role", ["clientforge_app", "clientforge_monitor"])
+def test_every_role_sees_what_is_applied_also_where_an_older_release_did_not_let_it(empty, tmp_path, role):
+    directory = written(tmp_path / "migrations", **{"0001-a": "CREATE TABLE things (n int);"})
+    migrate(empty, directory=directory)
+    with psycopg.connect(empty, autocommit=True) as owner:
+        owner.execute(f"REVOKE ALL ON _yoyo_migration FROM {role}")
+
+    assert migrate(empty, directory=directory) == []
+    with psycopg.connect(empty) as owner:
+        granted = owner.execute("SELECT has_table_privilege(%s, '_yoyo_migration', 'SELECT')", (role,)).fetchone()
+    assert granted == (True,)
+
+
 def test_a_process_waits_for_another_one_that_builds_an_index_concurrently(empty, tmp_path):
     # The index's building waits for all snapshots that are older: the waiting process must hold none.
     steps = (

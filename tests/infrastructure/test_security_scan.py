@@ -202,6 +202,10 @@ def test_gaps_in_row_level_security_are_found(fresh_urls):
             "shared: has no tenant_id, and is used by clientforge_app",
         ),
         (
+            "GRANT INSERT ON _yoyo_migration TO clientforge_app",
+            "_yoyo_migration: has no tenant_id, and is used by clientforge_app",
+        ),
+        (
             "CREATE SCHEMA other; CREATE TABLE other.loose AS SELECT * FROM claims",
             "other.loose: no policy, other.loose: row-level security is not forced",
         ),
