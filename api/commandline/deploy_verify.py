@@ -1,7 +1,7 @@
 """`clientforge deploy verify`: whether a deployed system works from the log-in to the last read model."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 OWN_TENANT = "deploy-verify"
 """The subdomain of the tenant that is written to."""
 _OWN_ADMIN = "deploy-verify@clientforge.local"
+_SETTINGS_TODO = "run it where the system's settings are (see --data-dir), or say --http-only"
 
 
 def verify_command(
@@ -47,6 +48,9 @@ def verify_command(
     seconds: Annotated[
         float, typer.Option(min=1, metavar="N", help="How long each read model may take to show what was written.")
     ] = 15.0,
+    http_only: Annotated[
+        bool, typer.Option("--http-only", help="Ask the API alone: without settings, and what they show.")
+    ] = False,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
@@ -55,20 +59,26 @@ def verify_command(
 
     The password comes from --password-file, CLIENTFORGE_ADMIN_PASSWORD or --ask. The write goes to the tenant
     'deploy-verify', which is made with the settings by which commands find the system; so are queues and migrations
-    looked at. Without settings only the API is asked, and the rest is told as skipped.
+    looked at. Where those settings are missing or another system's, what needs them fails, unless --http-only is given.
     """
     import logging
+    from functools import partial
 
     from api.deployed.access import LogIn
     from api.deployed.asking import Deployed
 
     logging.disable(logging.CRITICAL)
     who = LogIn(email=email, password=_password(password_file, ask=ask), tenant=tenant, code=code)
+    behind = partial(_with_settings, seconds=seconds, data_dir=data_dir)
+    if http_only:
+        behind = partial(_by_http_alone, seconds=seconds)
     with Deployed(url or _url(data_dir)) as deployed:
-        tell(list(_verified(deployed, who, seconds, data_dir)), as_json=as_json)
+        tell(list(_verified(deployed, who, behind)), as_json=as_json)
 
 
-def _verified(deployed: "Deployed", who: "LogIn", seconds: float, data_dir: Path | None) -> "Iterator[Finding]":
+def _verified(
+    deployed: "Deployed", who: "LogIn", behind: "Callable[[Deployed, LoggedIn], list[Finding]]"
+) -> "Iterator[Finding]":
     from api.deployed.access import health, log_in, log_out
     from api.deployed.endpoints import endpoints
     from infrastructure.findings import failed, skipped
@@ -85,29 +95,30 @@ def _verified(deployed: "Deployed", who: "LogIn", seconds: float, data_dir: Path
         return
     with deployed.bearing(me.token) as bearing:
         yield from endpoints(bearing)
-        yield from _with_settings(bearing, me, seconds, data_dir)
+        yield from behind(bearing, me)
         yield from log_out(bearing)
 
 
 def _with_settings(deployed: "Deployed", me: "LoggedIn", seconds: float, data_dir: Path | None) -> "list[Finding]":
-    """What needs more than HTTP: it is skipped where there are no settings, or those of another system."""
+    """What needs more than HTTP. What was not looked at fails: nobody shall take it for well."""
     import psycopg
 
     from api.commandline.context import application
     from api.deployed.behind import behind
     from infrastructure.datadir import NoSettings
-    from infrastructure.findings import failure, warning
+    from infrastructure.findings import failure
     from infrastructure.postgres import UnsafeRole
     from infrastructure.settings import InvalidSettings
 
     try:
         with application(data_dir) as built:
             if not _is_of(built, me):
-                told = f"those found here are not of {deployed.url}"
-                return [warning("settings", told, "see --data-dir"), *_by_http_alone(deployed, me, seconds)]
+                told = f"those found here are not of {deployed.url}: the rest isn't looked at"
+                return [failure("settings", told, _SETTINGS_TODO)]
             return [*behind(built.settings), *_in_a_tenant_of_its_own(built, deployed, seconds)]
     except (InvalidSettings, NoSettings):
-        return _by_http_alone(deployed, me, seconds)
+        told = "there are none, or they are not valid: migrations, queues, workers and a write aren't looked at"
+        return [failure("settings", told, _SETTINGS_TODO)]
     except (psycopg.OperationalError, UnsafeRole) as error:
         told = f"they lead to no database that can be used ({type(error).__name__})"
         return [failure("settings", told, "clientforge verify services")]
@@ -127,10 +138,10 @@ def _by_http_alone(deployed: "Deployed", me: "LoggedIn", seconds: float) -> "lis
     from api.deployed.following import followed
     from infrastructure.findings import skipped
 
-    rest = [skipped("migrations, workers", "they are seen with the system's settings alone")]
+    rest = [skipped("migrations, workers", "--http-only: they are seen with the system's settings alone")]
     if me.subdomain == OWN_TENANT:
         return [*rest, *followed(deployed, seconds)]
-    return [*rest, skipped("write", f"without settings, only an admin of the tenant '{OWN_TENANT}' can try it")]
+    return [*rest, skipped("write", f"--http-only: only an admin of the tenant '{OWN_TENANT}' can try it")]
 
 
 def _in_a_tenant_of_its_own(built: "Application", deployed: "Deployed", seconds: float) -> "list[Finding]":
