@@ -34,16 +34,15 @@ def health(deployed: Deployed) -> list[Finding]:
     """Whether it lives, and whether each service that it needs is up."""
     live = deployed.at("GET", "/live")
     if not live.is_well:
-        return [
-            failure("health", f"{deployed.url}/live: {live.why}", "see whether it runs, and whether the URL is right")
-        ]
+        todo = live.todo("see whether it runs, and whether the URL is right")
+        return [failure("health", f"{deployed.url}/live: {live.why}", todo)]
     return [ok("health", f"{deployed.url} lives"), *_services(deployed.at("GET", "/ready"))]
 
 
 def _services(ready: Answer) -> Iterator[Finding]:
     told = ready.body.get("dependencies") if isinstance(ready.body, dict) else None
     if not told:
-        yield failure("core services", f"/ready: {ready.why}", "see what listens there")
+        yield failure("core services", f"/ready: {ready.why}", ready.todo("see what listens there"))
         return
     for each in told:
         if each["up"]:
@@ -60,14 +59,14 @@ def log_in(deployed: Deployed, who: LogIn) -> tuple[list[Finding], LoggedIn | No
     if "access_token" not in tokens:
         asked = isinstance(answer.body, dict) and answer.body.get("code") == SecondFactorRequired.code
         todo = "give a code of it: --code" if asked else "see e-mail, password and tenant; it was tried once"
-        return [failure(_LOG_IN, f"{who.email}: {answer.why}", todo)], None
+        return [failure(_LOG_IN, f"{who.email}: {answer.why}", answer.todo(todo))], None
     found = [ok(_LOG_IN, f"{who.email} is logged in after {answer.milliseconds:.0f} ms")]
     token, flaws = _used(deployed, tokens)
-    found += [failure(_TOKEN, each, "see JWT_SECRET, and the clocks of all machines") for each in flaws]
+    found += flaws
     with deployed.bearing(token) as bearing:
         me = bearing.ask("GET", "/auth/me")
     if not me.is_well:
-        return found, None
+        return [*found, _flaw("GET /auth/me", me)], None
     found += [] if flaws else [ok(_TOKEN, "it is issued, taken and renewed, and refused when altered or missing")]
     return [*found, _role(me.body)], LoggedIn(
         token=token, tenant=me.body["tenant"]["id"], subdomain=me.body["tenant"]["subdomain"]
@@ -79,24 +78,32 @@ def log_out(deployed: Deployed) -> list[Finding]:
     ended, after = deployed.ask("POST", "/auth/logout"), deployed.ask("GET", "/auth/me")
     if ended.is_well and after.status == 401:
         return [ok("log-out", "the session has ended, and its token with it")]
-    return [failure("log-out", f"{ended.why}, and the token then: {after.why}", "see the log: clientforge logs")]
+    todo = ended.todo(after.todo("see the log: clientforge logs"))
+    return [failure("log-out", f"{ended.why}, and the token then: {after.why}", todo)]
 
 
-def _used(deployed: Deployed, tokens: dict[str, Any]) -> tuple[str, list[str]]:
+def _used(deployed: Deployed, tokens: dict[str, Any]) -> tuple[str, list[Finding]]:
     """The token after its renewal, and what went wrong on the way."""
     flaws = []
     altered = tokens["access_token"][:-8] + tokens["access_token"][-8:][::-1].swapcase()
     with deployed.bearing(altered) as bearing:
         for who, name in ((bearing, "an altered token"), (deployed, "no token")):
             if (answer := who.ask("GET", "/auth/me")).status != 401:
-                flaws.append(f"{name} isn't refused: {answer.why}")
+                flaws.append(_flaw(f"{name} isn't refused", answer))
     with deployed.bearing(tokens["access_token"]) as bearing:
         if not (answer := bearing.ask("GET", "/auth/me")).is_well:
-            flaws.append(f"it isn't taken: {answer.why}")
+            flaws.append(_flaw("it isn't taken", answer))
     renewed = deployed.ask("POST", "/auth/refresh", {"refresh_token": tokens["refresh_token"]})
     if not renewed.is_well:
-        return tokens["access_token"], [*flaws, f"it isn't renewed: {renewed.why}"]
+        return tokens["access_token"], [*flaws, _flaw("it isn't renewed", renewed)]
     return renewed.body["access_token"], flaws
+
+
+def _flaw(what: str, answer: Answer) -> Finding:
+    """What is wrong with the token. An answer that is none for a rate limit's sake says nothing about it."""
+    if answer.is_limited:
+        return failure(_TOKEN, f"it can't be tried: {answer.why}", answer.todo(""))
+    return failure(_TOKEN, f"{what}: {answer.why}", "see JWT_SECRET, and the clocks of all machines")
 
 
 def _role(me: dict[str, Any]) -> Finding:

@@ -22,7 +22,7 @@ def endpoints(deployed: Deployed) -> list[Finding]:
     asked = [(path, deployed.at("GET", path)) for path in _DESCRIPTION]
     asked += [(path, deployed.ask("GET", path, **query)) for path, query in critical()]
     wrong = [
-        failure(_NAME, f"GET {path}: {answer.why}", "see the log: clientforge logs --level error")
+        failure(_NAME, f"GET {path}: {answer.why}", answer.todo("see the log: clientforge logs --level error"))
         for path, answer in asked
         if not answer.is_well
     ]

@@ -21,7 +21,8 @@ def followed(deployed: Deployed, seconds: float) -> list[Finding]:
     word = f"verify{secrets.token_hex(6)}"
     made = deployed.ask("POST", "/accounts", {"name": f"Deployment {word}", "industry": word})
     if not made.is_well:
-        return [failure(_WRITE, f"POST /accounts: {made.why}", "see the log: clientforge logs --level error")]
+        todo = made.todo("see the log: clientforge logs --level error")
+        return [failure(_WRITE, f"POST /accounts: {made.why}", todo)]
     account = made.body["id"]
     found = [ok(_WRITE, f"an account was created in {made.milliseconds:.0f} ms")]
     found += _seen(deployed, account, word, time.monotonic() + seconds, seconds)
@@ -45,7 +46,7 @@ def _seen(deployed: Deployed, account: str, word: str, deadline: float, seconds:
 def _archived(deployed: Deployed, account: str, word: str, seconds: float) -> list[Finding]:
     archived = deployed.ask("DELETE", f"/accounts/{account}")
     if not archived.is_well:
-        return [failure(_ARCHIVING, f"DELETE /accounts/{account}: {archived.why}", "archive it by hand")]
+        return [failure(_ARCHIVING, f"DELETE /accounts/{account}: {archived.why}", archived.todo("archive it by hand"))]
     gone = _waited(
         _ARCHIVING,
         lambda: deployed.ask("GET", "/accounts", industry=word),
@@ -67,7 +68,7 @@ def _waited(
             return ok(name, f"it shows the change, {time.monotonic() - began:.1f} s after it was first asked")
         if time.monotonic() > deadline:
             why = "it doesn't show the change" if answer.is_well else answer.why
-            return failure(name, f"{why}, {seconds:.0f} s after the write", _TODO)
+            return failure(name, f"{why}, {seconds:.0f} s after the write", answer.todo(_TODO))
         time.sleep(_PAUSE)
 
 

@@ -10,6 +10,7 @@ from infrastructure.settings import Settings
 
 _API, _READY, _DOCS = "API", "API readiness", "API documentation"
 _SLOW_MS = 300.0
+_LIMITED = 429
 _PAGES = {
     "/api/docs": "text/html",
     "/api/docs/page.css": "text/css",
@@ -41,8 +42,10 @@ def api(url: str) -> list[Finding]:
 def _live(client: httpx.Client, url: str) -> Finding:
     client.get("/live")  # connects
     started = time.perf_counter()
-    status = client.get("/live").status_code
-    taken = (time.perf_counter() - started) * 1000
+    answer = client.get("/live")
+    status, taken = answer.status_code, (time.perf_counter() - started) * 1000
+    if status == _LIMITED:
+        return _limited(_API, answer)
     if status != 200:
         return failure(_API, f"{url}/live answers with {status}", "see what listens there")
     told = f"{url} answers in {taken:.0f} ms"
@@ -51,6 +54,8 @@ def _live(client: httpx.Client, url: str) -> Finding:
 
 def _ready(client: httpx.Client) -> list[Finding]:
     answer = client.get("/ready")
+    if answer.status_code == _LIMITED:
+        return [_limited(_READY, answer)]
     try:
         told: dict[str, Any] = answer.json()
         down = [f"{each['name']} ({each['error']})" for each in told["dependencies"] if not each["up"]]
@@ -66,9 +71,20 @@ def _ready(client: httpx.Client) -> list[Finding]:
 
 
 def _documentation(client: httpx.Client) -> list[Finding]:
-    found = []
+    found: list[Finding] = []
     for path, kind in _PAGES.items():
         answer = client.get(path)
+        if answer.status_code == _LIMITED:
+            return [*found, _limited(_DOCS, answer)]
         if answer.status_code != 200 or not answer.headers.get("content-type", "").startswith(kind):
             found.append(failure(_DOCS, f"{path} answers with {answer.status_code}", "see what is in front of the API"))
     return found or [ok(_DOCS, f"{len(_PAGES)} files are there")]
+
+
+def _limited(check: str, answer: httpx.Response) -> Finding:
+    told = answer.headers.get("Retry-After")
+    return warning(
+        check,
+        "this address or user is over its limit of requests, so it wasn't looked at",
+        f"try again in {told} seconds" if told else "try again later",
+    )

@@ -1,11 +1,14 @@
 """`clientforge deploy verify` against what `up` runs: it passes; with a part missing it fails, and says which."""
 
 import json
+import re
 import signal
+import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +20,13 @@ import pytest
 from dotenv import dotenv_values
 
 from api.app import OPERATIONS, PREFIX
+from api.commandline.probing import answers
 from api.commandline.seeding import EMAIL, PASSWORD, PASSWORD_VARIABLE
 from api.deployed.asking import Deployed
+from api.deployed.behind import behind
 from api.deployed.endpoints import NOT_ASKED, critical, endpoints
+from infrastructure.checks.serving import api
+from infrastructure.settings import Settings
 from tests.commandline.conftest import Run, done, refused
 from tests.commandline.test_up import Up, clientforge, environment
 from tests.infrastructure.holes import black_hole, closed_port
@@ -54,6 +61,11 @@ def verify(up: Up, *arguments: str, password: str = PASSWORD) -> "subprocess.Com
         cwd=up.place.parent,
         check=False,
     )
+
+
+def _loaded(settings: dict[str, str | None]) -> dict[str, Any]:
+    """The settings of a file but the owner's URL, as Settings takes them."""
+    return {name.lower(): value for name, value in settings.items() if value and name != "DATABASE_OWNER_URL"}
 
 
 def results(ended: "subprocess.CompletedProcess[str]") -> dict[str, set[str]]:
@@ -164,16 +176,68 @@ def test_with_its_worker_stopped_it_fails_and_says_so(up, url):
     assert {"write", "log-in", "endpoints", "sweeper"} <= results(ended)["ok"]
 
 
-def test_without_settings_or_with_those_of_another_system_the_api_alone_is_asked(run: Run, url):
-    bare = run("deploy", "verify", "--json", "--url", url, **{PASSWORD_VARIABLE: PASSWORD}, **NO_SETTINGS)
-    assert bare.returncode == 0, bare.stdout
-    assert results(bare)["skipped"] == {"migrations, workers", "write"}
-    assert {"log-in", "token", "endpoints", "log-out"} <= results(bare)["ok"]
-
-    other = run("deploy", "verify", "--json", "--url", url, **{PASSWORD_VARIABLE: PASSWORD})
-    assert other.returncode == 0, other.stdout
-    assert results(other)["warning"] == {"settings"}
+def test_without_settings_or_with_those_of_another_system_it_fails(run: Run, url):
+    for settings in (NO_SETTINGS, {}):
+        ended = run("deploy", "verify", "--json", "--url", url, **{PASSWORD_VARIABLE: PASSWORD}, **settings)
+        assert ended.returncode == 1, ended.stdout
+        assert results(ended)["failed"] == {"settings"}
+        assert {"log-in", "token", "endpoints", "log-out"} <= results(ended)["ok"]
     assert "deploy-verify" not in done(run("tenant", "list"))
+
+
+def test_the_api_alone_is_asked_when_that_is_said(run: Run, url):
+    asked = ("deploy", "verify", "--json", "--http-only", "--url", url)
+    ended = run(*asked, **{PASSWORD_VARIABLE: PASSWORD}, **NO_SETTINGS)
+    assert ended.returncode == 0, ended.stdout
+    assert results(ended)["skipped"] == {"migrations, workers", "write"}
+    assert {"log-in", "token", "endpoints", "log-out"} <= results(ended)["ok"]
+
+
+def test_migrations_are_seen_without_the_role_of_their_owner(up, url):
+    settings = dotenv_values(up.place / "clientforge.env")
+    found = behind(Settings.load(_env_file=None, database_owner_url=None, **_loaded(settings)))
+    assert [each.result for each in found if each.check == "PostgreSQL migrations"] == ["ok"]
+
+
+@contextmanager
+def serving(up: Up, limit: str) -> Iterator[str]:
+    """The URL of one more API of the running system, which has another general limit."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    given = {name: value for name, value in dotenv_values(up.place / "clientforge.env").items() if value}
+    given |= {"PORT": str(port), "RATE_LIMIT_GENERAL": limit, "RATE_LIMIT_LOGIN": "1000 per minute"}
+    process = subprocess.Popen(clientforge("serve"), env=environment(**given), cwd=up.place.parent)
+    try:
+        deadline = time.monotonic() + 60
+        while not answers(f"http://127.0.0.1:{port}/live"):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def test_a_limit_that_soon_has_room_again_is_waited_for(up):
+    with serving(up, "25 per 3 seconds") as url:
+        ended = verify(up, "--http-only", "--url", url)
+    assert ended.returncode == 0, ended.stdout
+
+
+def test_a_limit_that_is_used_up_is_told_as_what_it_is(up):
+    with serving(up, "20 per 15 minutes") as url:
+        first = verify(up, "--url", url, "--seconds", "1")
+        again = verify(up, "--url", url, "--seconds", "1")
+        warned = [each for each in api(url) if each.result != "ok"]
+
+    assert (first.returncode, again.returncode) == (1, 1)
+    assert {"endpoints", "write", "log-out"} <= results(first)["failed"]
+    for each in json.loads(first.stdout) + json.loads(again.stdout):
+        if each["result"] == "failed":
+            assert "over the limit 'general' of 20 in 900 seconds" in each["found"]
+            assert re.fullmatch(r"try again in \d+ seconds", each["todo"])
+    assert [(each.check, each.result) for each in warned] == [("API documentation", "warning")]
+    assert re.fullmatch(r"try again in \d+ seconds", warned[0].todo)
 
 
 def test_settings_that_lead_nowhere_fail(run: Run, url):

@@ -1,6 +1,6 @@
 """A server that answers everything with one status: a store that is there and refuses work."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -8,7 +8,10 @@ from threading import Thread
 
 @contextmanager
 def answering(
-    status: int, body: bytes = b'{"error": {"type": "unwell"}}', received: list[bytes] | None = None
+    status: int,
+    body: bytes = b'{"error": {"type": "unwell"}}',
+    received: list[bytes] | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Iterator[str]:
     """The URL of a server that answers with this status and body, and notes what it receives."""
     bodies = [] if received is None else received
@@ -20,6 +23,8 @@ def answering(
             self.send_header("Content-Type", "application/json")
             self.send_header("X-Elastic-Product", "Elasticsearch")
             self.send_header("Content-Length", str(len(body)))
+            for name, value in (headers or {}).items():
+                self.send_header(name, value)
             self.end_headers()
             if self.command != "HEAD":
                 self.wfile.write(body)
