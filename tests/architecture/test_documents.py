@@ -91,6 +91,17 @@ def test_commands_in_code_have_the_options_that_they_are_shown_with(document: Pa
     assert not found
 
 
+def test_a_deployment_is_verified_as_somebody_whose_password_reaches_the_container():
+    text = (ROOT / "docs" / "deployment.md").read_text()
+    shown = [line for line in code(text) if "docker compose exec" in line and "deploy verify" in line]
+
+    assert len(shown) == 2
+    for line in shown:
+        before, _, after = line.partition("clientforge deploy verify ")
+        assert "-e CLIENTFORGE_ADMIN_PASSWORD api" in before
+        assert {"--url", "--tenant", "--email"} <= set(after.split())
+
+
 @pytest.mark.parametrize(
     ("line", "faults"),
     [
