@@ -4,6 +4,7 @@ import json
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -34,7 +35,10 @@ def logs_command(
     correlation: Annotated[
         str | None, typer.Option(metavar="ID", help="Only of this correlation.", show_default=False)
     ] = None,
-    tenant: Annotated[str | None, typer.Option(metavar="ID", help="Only of this tenant.", show_default=False)] = None,
+    tenant: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Only of this tenant, by its id: see tenant list.", show_default=False),
+    ] = None,
     actor: Annotated[
         str | None, typer.Option(metavar="user-ID", help="Only of this actor.", show_default=False)
     ] = None,
@@ -57,7 +61,9 @@ def logs_command(
     from infrastructure.log_files import Wanted
 
     ids = {"request": request, "correlation": correlation, "tenant": tenant, "actor": actor}
-    wanted = Wanted(level=level, ids={name: value for name, value in ids.items() if value}, since=since, text=text)
+    wanted = Wanted(
+        level=level, ids={name: value for name, value in ids.items() if value}, since=_moment(since), text=text
+    )
     if file is not None:
         if follow or process:
             raise WrongUsage("--follow and --process are for the logs of a data directory: leave FILE out.")
@@ -69,6 +75,18 @@ def logs_command(
     _show(_last(read(files(directory, process)), wanted, last), raw=raw)
     if follow:
         _show((line for line in followed(directory, process, lambda: False) if wanted.holds(line)), raw=raw)
+
+
+def _moment(told: str) -> str:
+    """A time as the lines write it; empty where none is told."""
+    if not told:
+        return ""
+    try:
+        moment = datetime.fromisoformat(told)
+    except ValueError:
+        raise WrongUsage(f"--since takes a date or a time such as 2026-11-25T09:30, not {told!r}.") from None
+    utc = moment.astimezone(UTC) if moment.tzinfo else moment
+    return utc.strftime("%Y-%m-%dT%H:%M:%S.") + f"{utc.microsecond // 1000:03}Z"
 
 
 def _directory(data_dir: Path | None) -> Path:

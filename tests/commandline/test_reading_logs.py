@@ -52,6 +52,9 @@ def test_the_lines_of_all_processes_are_in_the_order_of_their_times(run: Run, pl
         (["--process", "worker", "--level", "warning"], ["waits"]),
         (["--level", "error"], ["failed", "Traceback that is no JSON"]),
         (["--since", "2026-11-25T09:30:03", "--process", "worker"], ["waits"]),
+        (["--since", "2026-11-25 10:30:03+01:00", "--process", "worker"], ["waits"]),
+        (["--since", "2026-11-25", "--process", "worker"], ["projected", "waits"]),
+        (["--since", "2026-11-26", "--process", "worker"], []),
         (["--text", "PROJECT"], ["projected"]),
         (["-n", "1"], ["Traceback that is no JSON"]),
         (["--request", "r-9"], []),
@@ -59,6 +62,11 @@ def test_the_lines_of_all_processes_are_in_the_order_of_their_times(run: Run, pl
 )
 def test_lines_are_filtered(run: Run, place, options, found):
     assert messages(done(run("logs", "--json", *options, "--data-dir", str(place)))) == found
+
+
+@pytest.mark.parametrize("since", ["12:00 nonsense", "12:00", "yesterday", "2026-13-01"])
+def test_a_time_that_is_not_understood_is_refused(run: Run, place, since):
+    assert f"not {since!r}" in refused(run("logs", "--since", since, "--data-dir", str(place)), 2)
 
 
 def test_people_read_lines_and_no_json(run: Run, place):
