@@ -27,6 +27,11 @@ def connect(url: str) -> redis.Redis:
     )
 
 
+def connect_once(url: str) -> redis.Redis:
+    """A client for somebody who waits for the answer: a server that hangs is told within four seconds."""
+    return redis.Redis.from_url(url, socket_connect_timeout=2, socket_timeout=4, retry=Retry(NoBackoff(), 0))
+
+
 def connect_briefly(url: str, on_asked: Callable[[float, bool], object] | None = None) -> redis.Redis:
     """A client for what a request goes through: it fails rather than waits. One retry: a pooled connection may be
     of a server that has restarted. `on_asked` is told how many seconds each command took, and whether it failed."""

@@ -122,10 +122,10 @@ def _tried_again(built: "Application", queues: "Queues", letter: "DeadLetter") -
 def _queues(data_dir: "Path | None") -> "Queues":
     from api.commandline.context import settings
     from infrastructure.queue_health import Queues
-    from infrastructure.redis import connect
+    from infrastructure.redis import connect_once
 
     found = settings(data_dir)
-    return Queues(connect(found.redis_url.get_secret_value()), prefix=found.redis_prefix)
+    return Queues(connect_once(found.redis_url.get_secret_value()), prefix=found.redis_prefix)
 
 
 def _queues_of(built: "Application") -> "Queues":

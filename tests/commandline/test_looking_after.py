@@ -1,6 +1,7 @@
 """`projections` and `queue`: where the read side stands, and what people do about it."""
 
 import json
+import time
 
 import psycopg
 import pytest
@@ -15,6 +16,7 @@ from infrastructure.bootstrap import Application
 from infrastructure.queue_health import Queues
 from tests.commandline.conftest import Run, done, refused
 from tests.fixtures import DatabaseUrls
+from tests.infrastructure.holes import black_hole
 
 
 @pytest.fixture
@@ -160,6 +162,14 @@ def test_dead_letters_are_deleted_when_somebody_says_yes(run: Run, environment, 
 
 def test_a_redis_that_is_away_is_said_in_a_sentence(run: Run):
     (told,) = refused(run("queue", "health", REDIS_URL="redis://127.0.0.1:1/0"), 1).splitlines()
+    assert "Redis can't be reached" in told
+
+
+def test_a_redis_that_hangs_is_said_within_seconds(run: Run):
+    with black_hole() as silent:
+        started = time.monotonic()
+        (told,) = refused(run("queue", "health", REDIS_URL=f"redis://{silent}/0"), 1).splitlines()
+    assert time.monotonic() - started < 18  # four of them for Redis, the rest for a busy machine to start the command
     assert "Redis can't be reached" in told
 
 
