@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from infrastructure.findings import Finding
     from infrastructure.settings import Settings
 
+_NEED_SETTINGS = ("PostgreSQL", "MongoDB", "Redis", "Elasticsearch", "API", "authentication")
+
 
 def services_command(
     url: Annotated[
@@ -50,6 +52,8 @@ def _be_quiet() -> None:
 
 def _all(data_dir: "Path | None", url: str | None) -> "tuple[Sequence[Finding], Mapping[str, Check]]":
     """What is wrong with the settings, and the checks that can be made with them."""
+    from functools import partial
+
     from api.commandline.context import settings
     from infrastructure.checks.installation import invalid_environment
     from infrastructure.datadir import NoSettings
@@ -59,8 +63,14 @@ def _all(data_dir: "Path | None", url: str | None) -> "tuple[Sequence[Finding], 
     try:
         found = settings(data_dir)
     except (InvalidSettings, NoSettings) as error:
-        return invalid_environment(error), here
+        return invalid_environment(error), {**here, **{name: partial(_unseen, name) for name in _NEED_SETTINGS}}
     return [], {**here, **_of_the_services(found, url)}
+
+
+def _unseen(name: str) -> "list[Finding]":
+    from infrastructure.findings import skipped
+
+    return [skipped(name, "it needs valid settings")]
 
 
 def _not_even_imported(error: ImportError) -> "tuple[Sequence[Finding], Mapping[str, Check]]":

@@ -67,7 +67,10 @@ def test_without_valid_settings_it_tells_what_is_wrong_with_them(run: Run):
     assert lines[0][:2] == ["CHECK", "RESULT"]
     assert [(each[0], each[1]) for each in lines[1:3]] == [("environment", "failed")] * 2
     assert {each[2].partition(":")[0] for each in lines[1:3]} == {"JWT_SECRET", "MASTER_KEY"}
-    assert [each[0] for each in lines[3:]] == ["file", "dependencies"]
+    assert [each[0] for each in lines[3:5]] == ["file", "dependencies"]
+    assert [(each[0], each[1]) for each in lines[5:]] == [
+        (name, "skipped") for name in ("PostgreSQL", "MongoDB", "Redis", "Elasticsearch", "API", "authentication")
+    ]
 
 
 def test_in_production_weak_settings_fail(run: Run):
@@ -131,6 +134,13 @@ def test_a_server_that_is_no_clientforge_fails():
         assert worst(api(url)) == {"API": "failed"}
     with answering(200, b"{}") as url:
         assert worst(api(url)) == {"API": "ok", "API readiness": "failed", "API documentation": "failed"}
+
+
+def test_an_api_that_is_asked_too_often_is_a_warning_that_says_when_to_ask_again():
+    with answering(429, headers={"Retry-After": "7"}) as url:
+        found = api(url)
+    assert worst(found) == dict.fromkeys(("API", "API readiness", "API documentation"), "warning")
+    assert {each.todo for each in found} == {"try again in 7 seconds"}
 
 
 @pytest.mark.parametrize(("status", "result"), [("unavailable", "failed"), ("degraded", "warning"), ("ready", "ok")])
