@@ -37,7 +37,22 @@ FOREIGN = frozenset(
 )
 # Words in capitals, written as settings are, that are none: of HTTP and SQL, of make, and placeholders.
 FOREIGN_WORDS = frozenset(
-    {"GET", "POST", "PUT", "PATCH", "DELETE", "RENAME", "JSON", "NAME", "DIR", "ARGS", "PYTEST", "UPGRADE", "TMPDIR"}
+    {
+        "GET",
+        "POST",
+        "PUT",
+        "PATCH",
+        "DELETE",
+        "RENAME",
+        "JSON",
+        "NAME",
+        "DIR",
+        "ARGS",
+        "PYTEST",
+        "UPGRADE",
+        "TMPDIR",
+        "PGUSER",
+    }
 )
 # A test of monitoring holds its table against the running system.
 METRICS = re.findall(r"^\| `(clientforge_\w+)", (ROOT / "docs" / "monitoring.md").read_text(), re.MULTILINE)
@@ -165,6 +180,16 @@ def test_metrics_that_are_named_are_measured(document: Path):
 @each_document
 def test_services_that_are_named_are_in_a_compose_file(document: Path):
     assert [fault for line in code(document.read_text()) for fault in wrong_services(line)] == []
+
+
+@each_document
+def test_commands_that_need_more_than_a_checkout_say_how_they_are_run(document: Path):
+    """On a machine whose stores are in containers, and in production, where /metrics asks for a token."""
+    lines = [line for line in code(document.read_text()) if "curl" in line]
+    reached = any(re.search(r"\$(API|ELASTICSEARCH_URL)/", line) for line in lines)
+    if document.parent.name == "docs" and reached:
+        assert "#how-the-commands-are-run" in document.read_text()
+    assert [line for line in lines if "$API/metrics" in line and "$METRICS_TOKEN" not in line] == []
 
 
 @pytest.mark.parametrize(
