@@ -1,25 +1,35 @@
 """Commands as documents write them, held against the program."""
 
 import re
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import typer
 
 from api.commandline.program import app
 
-_CALL = re.compile(r"(?:^|(?<=[\s/(`]))clientforge ([^|;&>#)]*(?:\|(?! )[^|;&>#)]*)*)")
+_CALL = re.compile(r"(?:^|(?<=[\s/(`]))clientforge ([^|;&>#)]*(?:\|(?![ |])[^|;&>#)]*)*)")
 _NAME = re.compile(r"[a-z][a-z-]*")
 _CHOICE = re.compile(r"[a-z-]+(?:\|[a-z-]+)+")
 
 
 def calls(line: str) -> list[list[str]]:
     """The words behind each `clientforge` of a line of code, up to where the shell begins something else."""
-    return [call.split() for call in _CALL.findall(line)]
+    return [_words(call) for call in _CALL.findall(line)]
+
+
+def _words(call: str) -> list[str]:
+    call = re.sub(r"\s\d$|…", "", call.partition(" <")[0])  # 2>file, <file
+    try:
+        return shlex.split(call)
+    except ValueError:  # a quotation that goes on behind what ends a call
+        return call.split()
 
 
 def wrong(words: list[str]) -> list[str]:
-    """What of a call the program doesn't have: a command, or an option of one."""
+    """What of a call the program doesn't have: a command, an option of one, or what is said with it."""
     return list(_wrong(typer.main.get_command(app), words))
 
 
@@ -29,10 +39,34 @@ def _wrong(command: Any, words: list[str]) -> Iterator[str]:
     if hasattr(command, "commands"):
         yield from _wrong_in_group(command, known, words)
         return
-    for word in words:
-        option = re.match(r"[\[(]*(--?[a-z][a-z-]*)", word)
-        if option and option[1] not in known:
-            yield f"{command.name} {option[1]}"
+    words = [word.strip("[]()") for word in words]
+    unknown = [word for word in words if word.startswith("-") and len(word) > 1 and word.split("=")[0] not in known]
+    if unknown:
+        yield from (f"{command.name} {option}" for option in unknown)
+        return
+    yield from (f"{command.name} {word}" for word in _surplus(command, words))
+    for option, values in pairwise(words):
+        if option in known:
+            yield from (
+                f"{command.name} {option} {value}"
+                for value in values.split("|")
+                if not value.isupper() and "is not one of" in _refused(command, [option, value])
+            )
+
+
+def _surplus(command: Any, words: Sequence[str]) -> list[str]:
+    """The words that the program's own parser has no use for."""
+    context = command.make_context(command.name, list(words), resilient_parsing=True)
+    return list(context.args)
+
+
+def _refused(command: Any, words: Sequence[str]) -> str:
+    """What the program says against these words, or nothing."""
+    try:
+        command.make_context(command.name, list(words))
+    except Exception as error:  # of its parser, which names what it first stumbles over
+        return str(getattr(error, "message", ""))
+    return ""
 
 
 def _wrong_in_group(command: Any, known: set[str], words: list[str]) -> Iterator[str]:

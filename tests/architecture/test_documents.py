@@ -10,6 +10,13 @@ from api.commandline.program import app
 from infrastructure.settings import Settings
 from tests.architecture.commands_named import calls, wrong
 from tests.architecture.documents import DOCUMENTS, anchors, code, links
+from tests.architecture.names import (
+    variables_of_compose,
+    wrong_metrics,
+    wrong_routes,
+    wrong_services,
+    wrong_words,
+)
 from tests.architecture.sources import ROOT
 
 # The walk makes its files, and the test of the walk looks after them.
@@ -21,7 +28,6 @@ FOREIGN = frozenset(
         "CLIENTFORGE_DATA_DIR",
         "CLIENTFORGE_TRACEBACK",
         "COMPOSE_FILE",
-        "DOCKER_GROUP",
         "GRAFANA_MONGODB_PASSWORD",
         "GRAFANA_MONGODB_USER",
         "NAME_FILE",
@@ -29,6 +35,13 @@ FOREIGN = frozenset(
         "TAKES_OVER",
     }
 )
+# Words in capitals, written as settings are, that are none: of HTTP and SQL, of make, and placeholders.
+FOREIGN_WORDS = frozenset(
+    {"GET", "POST", "PUT", "PATCH", "DELETE", "JSON", "NAME", "DIR", "ARGS", "PYTEST", "UPGRADE", "TMPDIR", "PGUSER"}
+    | {"CLUSTER", "DO", "LOCK", "LOGGED", "MERGE", "RENAME", "TRUNCATE", "UNLOGGED", "UPDATE", "WITH"}
+)
+# A test of monitoring holds its table against the running system.
+METRICS = re.findall(r"^\| `(clientforge_\w+)", (ROOT / "docs" / "monitoring.md").read_text(), re.MULTILINE)
 _PATH = re.compile(r"`((?:domain|application|projections|infrastructure|api|tests|docs|deploy)/[\w./-]+)`")
 _SETTING = re.compile(r"(?<![\w$/{.])[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?![\w(])")
 _COMMAND = re.compile(r"clientforge ([a-z]+(?: [a-z][a-z-]*)?)")
@@ -110,6 +123,10 @@ def test_a_deployment_is_verified_as_somebody_whose_password_reaches_the_contain
         ("clientforge --data-dir D queue clear-dlq --yes | tail -2 --hurry", []),
         ("clientforge queue list-dlq|retry-dlq|drop-dlq", ["queue drop-dlq"]),
         ("clientforge nothing", ["clientforge nothing"]),
+        ("clientforge queue health surplus-word", ["health surplus-word"]),
+        ("clientforge projections rebuild search 2>&1", []),
+        ("clientforge logs [FILE] [--process serve|worker|nosuchprocess] --last N", ["logs --process nosuchprocess"]),
+        ("clientforge logs --last 3 --process nosuchprocess", ["logs --process nosuchprocess"]),
         ("clientforge COMMAND --help", []),
     ],
 )
@@ -124,7 +141,7 @@ def test_settings_that_are_named_can_be_set(document: Path):
     if document in MADE_BY_A_WALK:
         return
     named = set(_SETTING.findall(document.read_text()))
-    known = {name.upper() for name in Settings.model_fields} | FOREIGN
+    known = {name.upper() for name in Settings.model_fields} | FOREIGN | variables_of_compose()
     unknown = {name for name in named if name not in known and name.removesuffix("_FILE") not in known}
 
     assert not unknown
@@ -134,6 +151,71 @@ def test_no_name_is_called_foreign_that_no_document_has():
     named = {name for document in DOCUMENTS for name in _SETTING.findall(document.read_text())}
 
     assert FOREIGN - named == set()
+
+
+@each_document
+def test_words_that_are_written_as_settings_are_can_be_set(document: Path):
+    if document in MADE_BY_A_WALK:
+        return
+    text = document.read_text()
+
+    assert wrong_words(text, code(text), FOREIGN_WORDS | variables_of_compose()) == set()
+
+
+@each_document
+def test_routes_that_are_named_answer(document: Path):
+    if document in MADE_BY_A_WALK:
+        return
+    assert [fault for line in code(document.read_text()) for fault in wrong_routes(line)] == []
+
+
+@each_document
+def test_metrics_that_are_named_are_measured(document: Path):
+    assert wrong_metrics(document.read_text(), METRICS) == set()
+
+
+@each_document
+def test_services_that_are_named_are_in_a_compose_file(document: Path):
+    assert [fault for line in code(document.read_text()) for fault in wrong_services(line)] == []
+
+
+@each_document
+def test_commands_that_need_more_than_a_checkout_say_how_they_are_run(document: Path):
+    """On a machine whose stores are in containers, and in production, where /metrics asks for a token."""
+    lines = [line for line in code(document.read_text()) if "curl" in line]
+    reached = any(re.search(r"\$(API|ELASTICSEARCH_URL)/", line) for line in lines)
+    if document.parent.name == "docs" and reached:
+        assert "#how-the-commands-are-run" in document.read_text()
+    assert [line for line in lines if "$API/metrics" in line and "$METRICS_TOKEN" not in line] == []
+
+
+@pytest.mark.parametrize(
+    ("line", "faults"),
+    [
+        ("POST /auth/login", []),
+        ("PATCH /api/v1/deals/{id}", []),
+        ("curl -s $API/api/v1/auth/lgoin", ["/api/v1/auth/lgoin"]),
+        ("/auth/lgoin", ["/auth/lgoin"]),
+        ("POST /nothing/here", ["POST /nothing/here"]),
+        ("PUT /auth/login", ["PUT /auth/login"]),
+        ("curl http://127.0.0.1:3000/ready", []),
+        ("/var/lib/clientforge", []),
+    ],
+)
+def test_a_route_that_is_not_there_is_found(line, faults):
+    assert list(wrong_routes(line)) == faults
+
+
+def test_a_setting_a_metric_or_a_service_that_is_not_there_is_found():
+    lines = ["HOST", "NOSUCHSETTING", "PORT=3000 OTHER=1", "TOKEN=x"]
+    assert wrong_words("… $TOKEN", lines, set()) == {"NOSUCHSETTING", "OTHER"}
+    text = (
+        "`clientforge_workers` `clientforge_nothing_total` clientforge_app, grep clientforge_pool_ or clientforge_nil_"
+    )
+    assert wrong_metrics(text, METRICS) == {"clientforge_nothing_total", "clientforge_nil_"}
+    line = "docker compose -f a.yaml exec -e NAME api clientforge; docker compose logs worker nosuchservice | less"
+    assert list(wrong_services(line)) == ["logs nosuchservice"]
+    assert list(wrong_services("docker compose exec nosuchservice sh")) == ["exec nosuchservice"]
 
 
 @each_document

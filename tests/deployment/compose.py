@@ -11,7 +11,7 @@ from tests.architecture.sources import ROOT
 
 DEPLOY = ROOT / "deploy"
 BASE, PRODUCTION = DEPLOY / "compose.yaml", DEPLOY / "compose.production.yaml"
-OURS = ("migrate", "api", "worker", "sweeper")
+OURS = ("migrate", "api", "worker", "sweeper", "backup", "recovery")
 """The services that run ClientForge itself."""
 
 _VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)(?::([-?])([^}]*))?\}")

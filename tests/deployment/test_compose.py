@@ -71,7 +71,7 @@ def test_the_defaults_that_are_explained_are_those_of_the_files():
 
 @pytest.mark.parametrize("name", OURS)
 def test_each_setting_of_a_service_exists(system, name):
-    known = {each.upper() for each in Settings.model_fields}
+    known = {each.upper() for each in Settings.model_fields} | {"TMPDIR"}
     for variable in system["services"][name]["environment"]:
         assert variable.removesuffix("_FILE") in known or variable in known, variable
 
@@ -79,7 +79,7 @@ def test_each_setting_of_a_service_exists(system, name):
 def test_every_file_with_a_secret_is_one_that_the_service_has_and_the_script_makes(system, secrets_directory):
     made = {path.name for path in secrets_directory.iterdir()}
     declared = {name: Path(told["file"]).name for name, told in system["secrets"].items()}
-    brought = {"tls_certificate", "tls_key"}
+    brought = {"tls_certificate", "tls_key", "backup_identity"}
     assert set(declared.values()) - made == brought
     for name, service in system["services"].items():
         mounted = dict(map(secret_name, service.get("secrets", [])))
@@ -154,6 +154,31 @@ def test_every_service_is_hardened(system):
         assert "healthcheck" in service, name
         assert service["logging"]["options"]["max-size"], name
         assert not re.search(r":latest$|^[^:]*$", service["image"]) or name in OURS, name
+
+
+def test_backups_are_made_without_their_private_key_and_read_what_they_copy(system):
+    services = system["services"]
+    assert {name for name, service in services.items() if "backup_identity" in service.get("secrets", [])} == {
+        "recovery"
+    }
+    assert "files:/var/lib/clientforge/files:ro" in services["backup"]["volumes"]
+    for name in ("backup", "recovery"):
+        # Run by a timer or by hand, and never as a part of `up`; nor does a backup migrate the database.
+        assert services[name]["profiles"] == [name]
+        assert "migrate" not in services[name]["depends_on"]
+        mounted = {volume.split(":")[1] for volume in services[name]["volumes"]}
+        variables = services[name]["environment"]
+        assert {variables[each] for each in ("FILES_DIR", "BACKUP_DIR", "BACKUP_KEYS_DIR")} <= mounted
+    assert services["recovery"]["environment"]["TMPDIR"] in {
+        volume.split(":")[1] for volume in services["recovery"]["volumes"]
+    }
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_volumes_are_mounted_at_directories_of_the_image_that_its_user_owns(system, name):
+    [made] = re.findall(r"install --directory --owner=10001 (.*?)&&", (DEPLOY / "Containerfile").read_text(), re.DOTALL)
+    for volume in system["services"][name]["volumes"]:
+        assert volume.split(":")[1] in made.split(), volume
 
 
 def test_only_the_proxy_is_reached_from_outside_and_stores_reach_nobody(system):

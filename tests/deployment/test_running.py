@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import pytest
 import redis
 from psycopg import sql
 
+from infrastructure.backups.sealing import Identity
 from infrastructure.embedded import EmbeddedRedis
 from infrastructure.embedded.child import free_port
 from infrastructure.migrate import create_database
@@ -86,21 +87,29 @@ class Deployment:
     secrets: Path
     place: Path
     ports: Mapping[str, int]
+    given: Mapping[str, str]
 
     def variables(self, name: str) -> dict[str, str]:
         """What the service `name` finds in its environment."""
-        told = given(self.services[name]["environment"])
+        told = {**given(self.services[name]["environment"]), **self.given}
         for key, value in told.items():
             told[key] = value.replace("/run/secrets/", f"{self.secrets}/").replace("/var/lib", f"{self.place}/var/lib")
-        port = str(self.ports[name])
-        there = {"api": {"PORT": port, "HOST": "127.0.0.1"}, "migrate": {}}.get(
-            name, {"METRICS_PORT": port, "METRICS_HOST": "127.0.0.1"}
-        )
+        there = {}
+        if name in self.ports:
+            asked = "" if name == "api" else "METRICS_"
+            there = {f"{asked}PORT": str(self.ports[name]), f"{asked}HOST": "127.0.0.1"}
         prefix = {"ELASTICSEARCH_PREFIX": f"deployed-{self.place.name}".lower()}
         return {**without_settings(os.environ), **told, **there, **prefix}
 
-    def command(self, name: str) -> list[str]:
-        return [sys.executable, "-m", "api.commandline", *self.services[name]["command"]]
+    def command(self, name: str, *words: str) -> list[str]:
+        return [sys.executable, "-m", "api.commandline", *(words or self.services[name]["command"])]
+
+    def run(self, name: str, *words: str) -> str:
+        """What a service says that ends by itself, and well: `docker compose run --rm NAME`."""
+        command, variables = self.command(name, *words), self.variables(name)
+        done = subprocess.run(command, env=variables, cwd=self.place, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
     def is_healthy(self, name: str) -> bool:
         """Whether the service's own health check says so."""
@@ -129,24 +138,15 @@ def deployment(
     }.items():
         (own / name).chmod(0o600)
         (own / name).write_text(f"{url}\n")
-    names = ("migrate", "api", "worker", "sweeper")
+    names = ("api", "worker", "sweeper")
     services = production(GIVEN)["services"]
-    yield Deployment(services, own, tmp_path, {name: free_port() for name in names})
+    yield Deployment(services, own, tmp_path, {name: free_port() for name in names}, {})
     with psycopg.connect(postgres.superuser_url, autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(empty)))
 
 
 def test_each_service_starts_in_production_is_healthy_and_stops(deployment: Deployment):
-    migrated = subprocess.run(
-        deployment.command("migrate"),
-        env=deployment.variables("migrate"),
-        cwd=deployment.place,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert migrated.returncode == 0, migrated.stderr
-    assert "Applied 0001-event-log" in migrated.stdout
+    assert "Applied 0001-event-log" in deployment.run("migrate")
     running = {}
     for name in ("api", "worker", "sweeper"):
         variables = {**deployment.variables(name), "DRAIN_SECONDS": "0"}
@@ -168,6 +168,21 @@ def test_each_service_starts_in_production_is_healthy_and_stops(deployment: Depl
             process.terminate()
         codes = {name: process.wait(60) for name, process in running.items()}
     assert codes == {"api": 0, "worker": 0, "sweeper": 0}
+
+
+def test_a_backup_is_made_verified_and_drilled_with(deployment: Deployment):
+    identity = Identity.generate()
+    (deployment.secrets / "backup_identity").write_text(str(identity))
+    # Root runs PostgreSQL under another account, which doesn't reach into the test's own directory.
+    with tempfile.TemporaryDirectory() as scratch:
+        Path(scratch).chmod(0o755)
+        given = {"BACKUP_RECIPIENTS": str(identity.to_public()), "TMPDIR": scratch}
+        deployment = replace(deployment, given=given)
+        deployment.run("migrate")
+        assert "Backed up 0 events" in deployment.run("backup")
+        assert "intact" in deployment.run("recovery")
+        assert "0 differences" in deployment.run("recovery", "dr", "drill")
+        assert list(Path(scratch).iterdir()) == []
 
 
 def test_the_secrets_that_the_script_makes_are_strong_enough_for_production(secrets_directory, monkeypatch):
