@@ -40,6 +40,7 @@ def create_command(
     from api.commandline.telling_backups import files_told, megabytes
     from infrastructure.backups.retention import Keep
     from infrastructure.backups.sealing import recipients
+    from infrastructure.backups.subjects import thin_out_keys
     from infrastructure.backups.taking import Order, take
 
     found = settings(data_dir)
@@ -51,13 +52,15 @@ def create_command(
         with data.held(), keys.held():
             with part_by_part("Backing up") as tell:
                 taken = take(order, data, keys, tell)
-            gone = data.thin_out(_keep(found) if keep is None else Keep(newest=keep))
-            # Older keys would open what was erased since, and newer ones open all else.
-            keys.thin_out(Keep(newest=1))
-    sizes = f"{taken.data.events:,} events of {len(taken.data.heads):,} tenants, {files_told(taken.data.files)}"
-    print(f"Backed up {sizes}: {taken.backup.path} ({megabytes(taken.data.bytes)})")
-    if gone:
-        print(f"Removed {len(gone)} older: {', '.join(each.name for each in gone)}")
+            wrong = thin_out_keys(keys)
+            # Where something is wrong, an older backup may be the better one.
+            gone = [] if wrong else data.thin_out(_keep(found) if keep is None else Keep(newest=keep))
+        sizes = f"{taken.data.events:,} events of {len(taken.data.heads):,} tenants, {files_told(taken.data.files)}"
+        print(f"Backed up {sizes}: {taken.backup.path} ({megabytes(taken.data.bytes)})", flush=True)
+        if gone:
+            print(f"Removed {len(gone)} older: {', '.join(each.name for each in gone)}")
+        if wrong:
+            raise CommandFailed("\n".join((*wrong, "So no older data were removed. docs/backup.md says what to do.")))
 
 
 def list_command(data_dir: DataDir = None) -> None:

@@ -35,7 +35,7 @@ def restore_command(
     """Restore a backup into an empty database, and its files into an empty FILES_DIR: all of it, or nothing.
 
     The database (DATABASE_OWNER_URL) has its roles, and no rows. Whoever was erased after the backup stays erased:
-    keys come from the newest backup of keys. docs/backup.md goes through all steps.
+    keys come from the newest backup of keys that holds all of its. docs/backup.md goes through all steps.
     """
     if into is None:
         _restore(name, data_dir, rebuild=rebuild, with_files=not without_files)
@@ -46,7 +46,7 @@ def restore_command(
 
 
 def erase_again_command(data_dir: DataDir = None) -> None:
-    """Erase again whom a recovery to a point in time has brought back: all whom the newest backup of keys has erased.
+    """Erase again whom a recovery to a point in time has brought back: all whom any backup of keys has erased.
 
     Read models, search and the audit trail are to be made anew afterwards, for they were made with those keys.
     """
@@ -60,9 +60,12 @@ def erase_again_command(data_dir: DataDir = None) -> None:
     with explained(), application(data_dir) as built:
         newest = keys.find(None)
         with part_by_part("Reading keys") as tell:
-            erased = reader(found, tell).keys(newest, keys.manifest(newest), Nowhere())
+            reading = reader(found, tell)
+            erased = {
+                each for backup in keys.backups() for each in reading.keys(backup, keys.manifest(backup), Nowhere())
+            }
         number = erase_again(built.database, erased)
-    print(f"Erased {number:,} of {len(erased):,} again, by the keys of {newest.name}.")
+    print(f"Erased {number:,} of {len(erased):,} again, by the keys up to {newest.name}.")
     if number:
         print("Next: clientforge projections rebuild")
 

@@ -50,7 +50,8 @@ class Head(Struct, frozen=True, kw_only=True):
 
 class Manifest(Struct, frozen=True, kw_only=True):
     """A whole backup. `taken_at` is the moment that it shows; `read_models` holds the numbers of rows of those read
-    models (tenant → table → rows) that had caught up with the log then."""
+    models (tenant → table → rows) that had caught up with the log then; `subjects` is the file that lists whose keys
+    it needs or holds."""
 
     format: int = FORMAT
     kind: Kind
@@ -58,6 +59,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     taken_at: datetime
     migrations: Sequence[str]
     parts: Sequence[Part]
+    subjects: Written | None = None
     heads: Mapping[UUID, Head] = {}
     read_models: Mapping[UUID, Mapping[str, int]] = {}
 

@@ -15,6 +15,7 @@ from infrastructure.backups.following import Follower, Keys, follower
 from infrastructure.backups.manifest import FILES, Manifest, Part
 from infrastructure.backups.sealing import Identity, opened
 from infrastructure.backups.shelf import Backup, Shelf
+from infrastructure.backups.subjects import lacking
 from infrastructure.backups.tables import KEPT, KEYS
 from infrastructure.keys import Wrapping
 
@@ -39,7 +40,7 @@ class Nowhere:
 
 
 class Set(Struct, frozen=True, kw_only=True):
-    """A backup and the newest keys there are, with what they say of themselves."""
+    """A backup and the newest keys that belong to it, with what they say of themselves."""
 
     data: Backup
     data_manifest: Manifest
@@ -55,14 +56,25 @@ class Found(Struct, kw_only=True):
 
 
 def choose(data: Shelf, keys: Shelf, name: str | None) -> Set:
-    """A backup by its name or the newest one, with the newest keys: keys don't change, and who was erased after the
-    backup stays erased. Raises BackupRefused, BackupBroken."""
+    """A backup by its name or the newest one, with the newest keys that hold all of its subjects: keys don't change,
+    and who was erased after the backup stays erased. Raises BackupRefused, BackupBroken."""
     backup, newest = data.find(name), keys.find(None)
     if newest.taken_at < backup.taken_at:
         raise BackupRefused(
             f"The newest keys in {keys.root} are of {newest.name}: older than the data, so that keys are missing."
         )
-    return Set(data=backup, data_manifest=data.manifest(backup), keys=newest, keys_manifest=keys.manifest(newest))
+    manifest = data.manifest(backup)
+    least = None
+    for each in keys.backups():
+        if each.taken_at < backup.taken_at:
+            break
+        held = keys.manifest(each)
+        if not (missing := lacking(each, held, backup, manifest)):
+            return Set(data=backup, data_manifest=manifest, keys=each, keys_manifest=held)
+        least = missing if least is None else min(least, missing)
+    raise BackupRefused(
+        f"No keys in {keys.root} are those of {backup.name}: the keys of {least:,} subjects at least are missing."
+    )
 
 
 class Reader:

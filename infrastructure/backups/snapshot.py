@@ -25,6 +25,7 @@ _CAUGHT_UP: LiteralString = (
     "SELECT projection, generation FROM projection_checkpoints"
     " WHERE tenant_id = %s AND live AND position = %s AND projection = ANY(%s)"
 )
+_SUBJECTS: LiteralString = "SELECT subject FROM keys.subject_keys WHERE tenant_id = %s ORDER BY subject"
 _ROWS = sql.SQL("SELECT count(*) FROM {} WHERE tenant_id = {} AND generation = {}")
 
 
@@ -60,6 +61,14 @@ class Snapshot:
                 progress(number)
         write(TRAILER)
         return number
+
+    def subjects(self) -> Iterator[tuple[UUID, UUID]]:
+        """Tenant and subject of each key and tombstone, in order."""
+        for tenant in self.heads:
+            self._see(tenant)
+            with self._app.cursor("subjects") as cursor:
+                for (subject,) in cursor.execute(_SUBJECTS, (tenant,)):
+                    yield tenant, subject
 
     def read_models(self, tenant: UUID) -> dict[str, int]:
         """The numbers of rows of those read models of a tenant that stand where its log ends."""

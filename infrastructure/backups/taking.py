@@ -12,6 +12,7 @@ from infrastructure.backups.manifest import FILES, Manifest, Part
 from infrastructure.backups.sealing import Recipient, sealed
 from infrastructure.backups.shelf import Backup, Shelf
 from infrastructure.backups.snapshot import Roles, Snapshot, snapshot
+from infrastructure.backups.subjects import write_subjects
 from infrastructure.backups.tables import KEPT, KEYS, Kept
 
 Progress = Callable[[str, int], object]
@@ -42,7 +43,7 @@ def take(order: Order, data: Shelf, keys: Shelf, progress: Progress = lambda *_:
         # In this order: data are never there without the keys to them.
         with _directory(keys, seen) as place:
             key_parts = _tables(order, seen, place, (KEYS,), progress)
-            kept_keys = _manifest(order, seen, keys, key_parts)
+            kept_keys = _manifest(order, seen, keys, key_parts, subjects=write_subjects(place, seen.subjects()))
             keys.finish(place, kept_keys)
         with _directory(data, seen) as place:
             parts = _tables(order, seen, place, KEPT, progress)
@@ -50,7 +51,8 @@ def take(order: Order, data: Shelf, keys: Shelf, progress: Progress = lambda *_:
             if order.files is not None and order.files.is_dir():
                 parts.append(_files(order, place, order.files))
             counted = {tenant: found for tenant in seen.heads if (found := seen.read_models(tenant))}
-            kept = _manifest(order, seen, data, parts, heads=seen.heads, read_models=counted)
+            needed = write_subjects(place, seen.subjects())
+            kept = _manifest(order, seen, data, parts, subjects=needed, heads=seen.heads, read_models=counted)
             return Taken(backup=data.finish(place, kept), data=kept, keys=kept_keys)
 
 
