@@ -84,8 +84,8 @@ def list_command(data_dir: DataDir = None) -> None:
 def verify_command(name: Name = None, data_dir: DataDir = None) -> None:
     """Check a backup from end to end, without a database: exit code 1 when anything is wrong.
 
-    Every byte, every row, the hash chain of every log up to where it ended, and that each key opens under MASTER_KEY.
-    It needs the private key (BACKUP_IDENTITY_FILE).
+    Every byte, every row, the hash chain of every log up to where it ended, that each key opens under MASTER_KEY, and
+    that none is missing. It needs the private key (BACKUP_IDENTITY_FILE).
     """
     from api.commandline.context import settings
     from api.commandline.shelves import explained, part_by_part, reader, shelves
@@ -99,7 +99,8 @@ def verify_command(name: Name = None, data_dir: DataDir = None) -> None:
         reading, backup = reader(found, tell), data.find(name)
         try:
             chosen = choose(data, keys, backup.name)
-            reading.read(chosen, Nowhere())
+            if lost := reading.read(chosen, Nowhere()).lost:
+                raise BackupBroken("; ".join(lost))
         except BackupBroken as broken:
             backup.note(str(broken))
             raise

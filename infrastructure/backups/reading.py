@@ -4,14 +4,13 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Protocol
-from uuid import UUID
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from infrastructure.backups.copying import HEADER, TRAILER, rows
 from infrastructure.backups.files import unpack
 from infrastructure.backups.flaws import BackupBroken, BackupRefused
-from infrastructure.backups.following import Follower, Keys, follower
+from infrastructure.backups.following import Found, follower
 from infrastructure.backups.manifest import FILES, Manifest, Part
 from infrastructure.backups.sealing import Identity, opened
 from infrastructure.backups.shelf import Backup, Shelf
@@ -48,13 +47,6 @@ class Set(Struct, frozen=True, kw_only=True):
     keys_manifest: Manifest
 
 
-class Found(Struct, kw_only=True):
-    """What was in a backup: whom the keys say erased, how many files."""
-
-    erased: set[tuple[UUID, UUID]] = field(default_factory=set)
-    files: int | None = None
-
-
 def choose(data: Shelf, keys: Shelf, name: str | None) -> Set:
     """A backup by its name or the newest one, with the newest keys that hold all of its subjects: keys don't change,
     and who was erased after the backup stays erased. Raises BackupRefused, BackupBroken."""
@@ -89,25 +81,23 @@ class Reader:
         """Passes on all rows, and the files where there is a directory for them. Raises BackupBroken at the first
         thing that is wrong: what has been passed on by then is not to be used."""
         _refuse_missing(chosen)
-        found = Found(erased=self.keys(chosen.keys, chosen.keys_manifest, into))
+        found = self.keys(chosen.keys, chosen.keys_manifest, into)
         for part in chosen.data_manifest.parts:
             if part.name == FILES:
                 found.files = self._files(chosen.data.path, part, files, found)
             else:
-                self._table(chosen.data.path, part, chosen.data_manifest, into)
+                self._table(chosen.data.path, part, chosen.data_manifest, into, found)
         return found
 
-    def keys(self, backup: Backup, manifest: Manifest, into: Sink) -> set[tuple[UUID, UUID]]:
-        """Passes on the keys; whom they say erased (tenant, subject). Raises BackupBroken."""
-        erased: set[tuple[UUID, UUID]] = set()
+    def keys(self, backup: Backup, manifest: Manifest, into: Sink) -> Found:
+        """Passes on the keys. Raises BackupBroken."""
+        found = Found()
         for part in manifest.parts:
-            keys = self._table(backup.path, part, manifest, into)
-            if isinstance(keys, Keys):
-                erased |= keys.erased
-        return erased
+            self._table(backup.path, part, manifest, into, found)
+        return found
 
-    def _table(self, place: Path, part: Part, manifest: Manifest, into: Sink) -> Follower:
-        following = follower(part.name, part.columns, manifest, self._wrapping)
+    def _table(self, place: Path, part: Part, manifest: Manifest, into: Sink, found: Found) -> None:
+        following = follower(part.name, part.columns, manifest, self._wrapping, found)
         number = 0
         with into.table(part) as write, opened(place / part.file, part.written, self._identities) as file:
             write(HEADER)
@@ -120,7 +110,6 @@ class Reader:
             write(TRAILER)
             _refuse_other_number(number, part)
             following.end()
-        return following
 
     def _files(self, place: Path, part: Part, directory: Path | None, found: Found) -> int:
         with opened(place / part.file, part.written, self._identities) as file:
