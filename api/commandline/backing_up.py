@@ -1,5 +1,6 @@
 """`clientforge backup`: what can't be made again is kept elsewhere, sealed, and comes back from there."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,6 +47,8 @@ def create_command(
     found = settings(data_dir)
     data, keys = shelves(found)
     asked = roles(found)
+    if found.backup_keys_dir is None:
+        print(f"Keys lie beside the data, in {keys.root}: BACKUP_KEYS_DIR names a better place.", file=sys.stderr)
     with noted(found, "backup"):
         files = None if without_files else found.files_dir
         order = Order(roles=asked, files=files, recipients=recipients(found.backup_recipients), release=_release())
@@ -53,6 +56,8 @@ def create_command(
             with part_by_part("Backing up") as tell:
                 taken = take(order, data, keys, tell)
             wrong = thin_out_keys(keys)
+            if taken.missing:
+                wrong.append(f"{len(taken.missing):,} files are not in {files}, and so not in the backup")
             # Where something is wrong, an older backup may be the better one.
             gone = [] if wrong else data.thin_out(_keep(found) if keep is None else Keep(newest=keep))
         sizes = f"{taken.data.events:,} events of {len(taken.data.heads):,} tenants, {files_told(taken.data.files)}"
@@ -85,7 +90,7 @@ def verify_command(name: Name = None, data_dir: DataDir = None) -> None:
     """Check a backup from end to end, without a database: exit code 1 when anything is wrong.
 
     Every byte, every row, the hash chain of every log up to where it ended, that each key opens under MASTER_KEY, and
-    that none is missing. It needs the private key (BACKUP_IDENTITY_FILE).
+    that neither keys nor files are missing. It needs the private key (BACKUP_IDENTITY_FILE).
     """
     from api.commandline.context import settings
     from api.commandline.shelves import explained, part_by_part, reader, shelves

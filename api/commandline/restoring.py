@@ -94,7 +94,7 @@ def _restore(name: str | None, data_dir: Path | None, *, rebuild: bool, with_fil
             restored = restore(asked.owner, chosen, reader(found, tell), files, tuple(built.engine.groups.values()))
         print(
             f"Restored {manifest.events:,} events of {len(manifest.heads):,} tenants of {manifest.taken_at:%F %T %Z},"
-            f" {files_told(restored.found.files if files else None)}; keys of {chosen.keys.name}",
+            f" {files_told(restored.found.written_files if files else None)}; keys of {chosen.keys.name}",
             flush=True,
         )
         if not rebuild:

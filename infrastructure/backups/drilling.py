@@ -81,14 +81,18 @@ def _broken(copy: Database, manifest: Manifest) -> Iterator[str]:
 
 
 def _other_sizes(aside: Roles, manifest: Manifest) -> tuple[int, list[str]]:
-    """How many read models have a known size, and those that have another one when they are built again."""
+    """How many read models have a known size, and those that have another one when they are built again. What stopped
+    before the end of the log has none."""
     with snapshot(aside) as seen:
         found = {tenant: _sizes(seen, tenant) for tenant in manifest.read_models}
-    pairs = [(tenant, name, size) for tenant, sizes in manifest.read_models.items() for name, size in sizes.items()]
+    pairs = [
+        (tenant, name, size, found[tenant][name])
+        for tenant, sizes in manifest.read_models.items()
+        for name, size in sizes.items()
+        if name in found[tenant]
+    ]
     return len(pairs), [
-        f"{tenant}: {name} has {found[tenant].get(name, 0)} rows instead of {size}"
-        for tenant, name, size in pairs
-        if found[tenant].get(name) != size
+        f"{tenant}: {name} has {now} rows instead of {size}" for tenant, name, size, now in pairs if now != size
     ]
 
 

@@ -26,18 +26,25 @@ _LONG = Layout("!q").unpack
 
 class Found(Struct, kw_only=True):
     """What was in a backup: who has a key or its tombstone (tenant and subject, 32 bytes), whom the keys say erased,
-    whose keys are missing."""
+    whose keys are missing; which files (tenant, id) are counted, how many were written, and which of those that should
+    be in the archive aren't."""
 
     known: set[bytes] = field(default_factory=set)
     erased: set[tuple[UUID, UUID]] = field(default_factory=set)
     missing: set[bytes] = field(default_factory=set)
-    files: int | None = None
+    counted_files: set[tuple[UUID, UUID]] = field(default_factory=set)
+    missing_files: set[tuple[UUID, UUID]] = field(default_factory=set)
+    written_files: int = 0
 
     @property
     def lost(self) -> list[str]:
         """What nobody could read after a restore, though all that is there is whole."""
-        told = f"the keys of {len(self.missing):,} subjects are missing, and nobody erased them"
-        return [told] if self.missing else []
+        told = []
+        if self.missing:
+            told.append(f"the keys of {len(self.missing):,} subjects are missing, and nobody erased them")
+        if self.missing_files:
+            told.append(f"the bytes of {len(self.missing_files):,} files are missing, and nobody erased them")
+        return told
 
 
 class Follower(Protocol):
@@ -144,6 +151,22 @@ class Keys:
         """Nothing."""
 
 
+class CountedFiles:
+    """The files that are counted, which are noted."""
+
+    def __init__(self, columns: Sequence[str], found: Found) -> None:
+        self._places = [columns.index(name) for name in ("tenant_id", "file_id")]
+        self._found = found
+
+    def row(self, fields: Fields) -> None:
+        """Notes a file."""
+        tenant, file = (UUID(bytes=fields[place]) for place in self._places)
+        self._found.counted_files.add((tenant, file))
+
+    def end(self) -> None:
+        """Nothing."""
+
+
 def follower(table: str, columns: Sequence[str], manifest: Manifest, wrapping: Wrapping, found: Found) -> Follower:
     """What looks at a table's rows."""
     match table:
@@ -153,6 +176,8 @@ def follower(table: str, columns: Sequence[str], manifest: Manifest, wrapping: W
             return Heads(columns, manifest.heads)
         case KEYS.name:
             return Keys(columns, wrapping, found)
+        case "stored_files":
+            return CountedFiles(columns, found)
         case _:
             return Passing()
 

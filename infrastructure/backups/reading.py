@@ -8,7 +8,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from infrastructure.backups.copying import HEADER, TRAILER, rows
-from infrastructure.backups.files import unpack
+from infrastructure.backups.files import Archived, unpack
 from infrastructure.backups.flaws import BackupBroken, BackupRefused
 from infrastructure.backups.following import Found, follower
 from infrastructure.backups.manifest import FILES, Manifest, Part
@@ -84,7 +84,11 @@ class Reader:
         found = self.keys(chosen.keys, chosen.keys_manifest, into)
         for part in chosen.data_manifest.parts:
             if part.name == FILES:
-                found.files = self._files(chosen.data.path, part, files, found)
+                archived = self._files(chosen.data.path, part, files, found)
+                found.written_files = archived.written
+                # Files come after the tables: in which order a backup is made.
+                absent = found.counted_files - archived.ids - found.erased
+                found.missing_files = absent.difference(chosen.data_manifest.gone)
             else:
                 self._table(chosen.data.path, part, chosen.data_manifest, into, found)
         return found
@@ -111,11 +115,11 @@ class Reader:
             _refuse_other_number(number, part)
             following.end()
 
-    def _files(self, place: Path, part: Part, directory: Path | None, found: Found) -> int:
+    def _files(self, place: Path, part: Part, directory: Path | None, found: Found) -> Archived:
         with opened(place / part.file, part.written, self._identities) as file:
-            number = unpack(file, directory, found.erased)
-            _refuse_other_number(number, part)
-        return number
+            archived = unpack(file, directory, found.erased)
+            _refuse_other_number(archived.number, part)
+        return archived
 
 
 def _refuse_other_number(number: int, part: Part) -> None:

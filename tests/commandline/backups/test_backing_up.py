@@ -18,9 +18,11 @@ from tests.commandline.conftest import Run, done, refused
 
 
 def test_a_backup_is_made_beside_the_running_system_and_listed(run: Run, companies, environment):
-    told = done(run("backup", "create"))
+    made = run("backup", "create")
+    told = done(made)
 
     assert "events of 3 tenants, no files" in told
+    assert "BACKUP_KEYS_DIR names a better place" in made.stderr
     path = only_backup(environment)
     assert str(path) in told
     listed = done(run("backup", "list"))
@@ -43,7 +45,9 @@ def test_nothing_in_a_backup_says_who_somebody_is(run: Run, companies, environme
 
 def test_keys_can_be_kept_elsewhere(run: Run, companies, environment, tmp_path):
     elsewhere = tmp_path / "elsewhere"
-    done(run("backup", "create", BACKUP_KEYS_DIR=str(elsewhere)))
+    made = run("backup", "create", BACKUP_KEYS_DIR=str(elsewhere))
+    done(made)
+    assert "BACKUP_KEYS_DIR" not in made.stderr
 
     names = {each.name for each in Path(environment["BACKUP_DIR"]).rglob("*")}
     assert not any("key" in name and "idempotency" not in name and "api_keys" not in name for name in names)
