@@ -1,5 +1,6 @@
 """`clientforge backup`: what can't be made again is kept elsewhere, sealed, and comes back from there."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,24 +41,31 @@ def create_command(
     from api.commandline.telling_backups import files_told, megabytes
     from infrastructure.backups.retention import Keep
     from infrastructure.backups.sealing import recipients
+    from infrastructure.backups.subjects import thin_out_keys
     from infrastructure.backups.taking import Order, take
 
     found = settings(data_dir)
     data, keys = shelves(found)
     asked = roles(found)
+    if found.backup_keys_dir is None:
+        print(f"Keys lie beside the data, in {keys.root}: BACKUP_KEYS_DIR names a better place.", file=sys.stderr)
     with noted(found, "backup"):
         files = None if without_files else found.files_dir
         order = Order(roles=asked, files=files, recipients=recipients(found.backup_recipients), release=_release())
         with data.held(), keys.held():
             with part_by_part("Backing up") as tell:
                 taken = take(order, data, keys, tell)
-            gone = data.thin_out(_keep(found) if keep is None else Keep(newest=keep))
-            # Older keys would open what was erased since, and newer ones open all else.
-            keys.thin_out(Keep(newest=1))
-    sizes = f"{taken.data.events:,} events of {len(taken.data.heads):,} tenants, {files_told(taken.data.files)}"
-    print(f"Backed up {sizes}: {taken.backup.path} ({megabytes(taken.data.bytes)})")
-    if gone:
-        print(f"Removed {len(gone)} older: {', '.join(each.name for each in gone)}")
+            wrong = thin_out_keys(keys)
+            if taken.missing:
+                wrong.append(f"{len(taken.missing):,} files are not in {files}, and so not in the backup")
+            # Where something is wrong, an older backup may be the better one.
+            gone = [] if wrong else data.thin_out(_keep(found) if keep is None else Keep(newest=keep))
+        sizes = f"{taken.data.events:,} events of {len(taken.data.heads):,} tenants, {files_told(taken.data.files)}"
+        print(f"Backed up {sizes}: {taken.backup.path} ({megabytes(taken.data.bytes)})", flush=True)
+        if gone:
+            print(f"Removed {len(gone)} older: {', '.join(each.name for each in gone)}")
+        if wrong:
+            raise CommandFailed("\n".join((*wrong, "So no older data were removed. docs/backup.md says what to do.")))
 
 
 def list_command(data_dir: DataDir = None) -> None:
@@ -81,8 +89,8 @@ def list_command(data_dir: DataDir = None) -> None:
 def verify_command(name: Name = None, data_dir: DataDir = None) -> None:
     """Check a backup from end to end, without a database: exit code 1 when anything is wrong.
 
-    Every byte, every row, the hash chain of every log up to where it ended, and that each key opens under MASTER_KEY.
-    It needs the private key (BACKUP_IDENTITY_FILE).
+    Every byte, every row, the hash chain of every log up to where it ended, that each key opens under MASTER_KEY, and
+    that neither keys nor files are missing. It needs the private key (BACKUP_IDENTITY_FILE).
     """
     from api.commandline.context import settings
     from api.commandline.shelves import explained, part_by_part, reader, shelves
@@ -96,7 +104,8 @@ def verify_command(name: Name = None, data_dir: DataDir = None) -> None:
         reading, backup = reader(found, tell), data.find(name)
         try:
             chosen = choose(data, keys, backup.name)
-            reading.read(chosen, Nowhere())
+            if lost := reading.read(chosen, Nowhere()).lost:
+                raise BackupBroken("; ".join(lost))
         except BackupBroken as broken:
             backup.note(str(broken))
             raise

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from api.commandline.backing_up import Name
-from api.commandline.failures import WrongUsage
+from api.commandline.failures import CommandFailed, WrongUsage
 from api.commandline.options import DataDir
 
 if TYPE_CHECKING:
@@ -35,18 +35,20 @@ def restore_command(
     """Restore a backup into an empty database, and its files into an empty FILES_DIR: all of it, or nothing.
 
     The database (DATABASE_OWNER_URL) has its roles, and no rows. Whoever was erased after the backup stays erased:
-    keys come from the newest backup of keys. docs/backup.md goes through all steps.
+    keys come from the newest backup of keys that holds all of its. docs/backup.md goes through all steps.
     """
     if into is None:
-        _restore(name, data_dir, rebuild=rebuild, with_files=not without_files)
-        return
-    with _new_system(into) as place:
-        _restore(name, place, rebuild=rebuild, with_files=not without_files)
-    print(f"Next: clientforge up --data-dir {into}")
+        wrong = _restore(name, data_dir, rebuild=rebuild, with_files=not without_files)
+    else:
+        with _new_system(into) as place:
+            wrong = _restore(name, place, rebuild=rebuild, with_files=not without_files)
+        print(f"Next: clientforge up --data-dir {into}", flush=True)
+    if wrong:
+        raise CommandFailed("\n".join(("It was restored, but:", *wrong)))
 
 
 def erase_again_command(data_dir: DataDir = None) -> None:
-    """Erase again whom a recovery to a point in time has brought back: all whom the newest backup of keys has erased.
+    """Erase again whom a recovery to a point in time has brought back: all whom any backup of keys has erased.
 
     Read models, search and the audit trail are to be made anew afterwards, for they were made with those keys.
     """
@@ -60,18 +62,24 @@ def erase_again_command(data_dir: DataDir = None) -> None:
     with explained(), application(data_dir) as built:
         newest = keys.find(None)
         with part_by_part("Reading keys") as tell:
-            erased = reader(found, tell).keys(newest, keys.manifest(newest), Nowhere())
+            reading = reader(found, tell)
+            erased = {
+                each
+                for backup in keys.backups()
+                for each in reading.keys(backup, keys.manifest(backup), Nowhere()).erased
+            }
         number = erase_again(built.database, erased)
-    print(f"Erased {number:,} of {len(erased):,} again, by the keys of {newest.name}.")
+    print(f"Erased {number:,} of {len(erased):,} again, by the keys up to {newest.name}.")
     if number:
         print("Next: clientforge projections rebuild")
 
 
-def _restore(name: str | None, data_dir: Path | None, *, rebuild: bool, with_files: bool) -> None:
+def _restore(name: str | None, data_dir: Path | None, *, rebuild: bool, with_files: bool) -> list[str]:
+    """Restores; what is wrong with what is there now."""
     from api.commandline.context import application, settings
     from api.commandline.shelves import explained, part_by_part, reader, roles, shelves
     from api.commandline.telling_backups import files_told
-    from infrastructure.backups.filling import fill
+    from infrastructure.backups.filling import fill, stopped
     from infrastructure.backups.reading import choose
     from infrastructure.backups.restoring import restore
 
@@ -86,14 +94,17 @@ def _restore(name: str | None, data_dir: Path | None, *, rebuild: bool, with_fil
             restored = restore(asked.owner, chosen, reader(found, tell), files, tuple(built.engine.groups.values()))
         print(
             f"Restored {manifest.events:,} events of {len(manifest.heads):,} tenants of {manifest.taken_at:%F %T %Z},"
-            f" {files_told(restored.found.files if files else None)}; keys of {chosen.keys.name}",
+            f" {files_told(restored.found.written_files if files else None)}; keys of {chosen.keys.name}",
             flush=True,
         )
-        if rebuild:
-            fill(built.engine, manifest.heads)
-            print("Made the read models, search and the audit trail.")
-        else:
+        if not rebuild:
             print("Workers make the read models, search and the audit trail from the log when they start.")
+            return restored.found.lost
+        fill(built.engine, manifest.heads)
+        standing = list(stopped(built.database, manifest.heads))
+        if not standing:
+            print("Made the read models, search and the audit trail.")
+        return [*restored.found.lost, *standing]
 
 
 @contextmanager

@@ -3,13 +3,12 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from typing import LiteralString
 from uuid import UUID
 
 from msgspec import Struct
 
 from infrastructure.backups.comparing import Loss, compare
-from infrastructure.backups.filling import fill
+from infrastructure.backups.filling import fill, stopped
 from infrastructure.backups.manifest import Manifest
 from infrastructure.backups.reading import Reader, Set
 from infrastructure.backups.restoring import restore
@@ -17,14 +16,6 @@ from infrastructure.backups.snapshot import Roles, Snapshot, snapshot
 from infrastructure.postgres import Database
 from infrastructure.verification import verify
 from projections.engine import Engine
-
-_STOPPED: LiteralString = """
-SELECT c.projection, c.position, (
-    SELECT f.error FROM projection_failures f
-    WHERE f.tenant_id = c.tenant_id AND f.projection = c.projection ORDER BY f.failed_at DESC LIMIT 1) AS error
-FROM projection_checkpoints c JOIN tenant_heads h ON h.tenant_id = c.tenant_id
-WHERE c.tenant_id = %(tenant)s AND c.live AND c.position < h.position
-"""
 
 EngineOver = Callable[[str], AbstractContextManager[Engine]]
 """Makes an engine over a database, whose search and audit are in that database, too."""
@@ -55,7 +46,7 @@ def drill(chosen: Set, reader: Reader, source: Roles, aside: Roles, engine_over:
     with engine_over(aside.app) as engine:
         began = time.monotonic()
         tell("Restoring")
-        restore(aside.owner, chosen, reader, groups=tuple(engine.groups.values()))
+        found = restore(aside.owner, chosen, reader, groups=tuple(engine.groups.values())).found
         restored = time.monotonic()
         tell("Building the read models")
         fill(engine, manifest.heads)
@@ -63,7 +54,7 @@ def drill(chosen: Set, reader: Reader, source: Roles, aside: Roles, engine_over:
     tell("Comparing")
     copy = Database(aside.app)
     try:
-        differences = [*_broken(copy, manifest), *_stopped(copy, manifest)]
+        differences = [*found.lost, *_broken(copy, manifest), *stopped(copy, manifest.heads)]
     finally:
         copy.close()
     compared, others = _other_sizes(aside, manifest)
@@ -89,23 +80,19 @@ def _broken(copy: Database, manifest: Manifest) -> Iterator[str]:
             yield f"{tenant}: the restored log ends at {found.head} instead of {head.position}"
 
 
-def _stopped(copy: Database, manifest: Manifest) -> Iterator[str]:
-    """Projections that the restored log could not be brought into."""
-    for tenant in manifest.heads:
-        for row in copy.read(tenant, _STOPPED):
-            why = f": {row['error']}" if row["error"] else ""
-            yield f"{tenant}: {row['projection']} stopped at {row['position']}{why}"
-
-
 def _other_sizes(aside: Roles, manifest: Manifest) -> tuple[int, list[str]]:
-    """How many read models have a known size, and those that have another one when they are built again."""
+    """How many read models have a known size, and those that have another one when they are built again. What stopped
+    before the end of the log has none."""
     with snapshot(aside) as seen:
         found = {tenant: _sizes(seen, tenant) for tenant in manifest.read_models}
-    pairs = [(tenant, name, size) for tenant, sizes in manifest.read_models.items() for name, size in sizes.items()]
+    pairs = [
+        (tenant, name, size, found[tenant][name])
+        for tenant, sizes in manifest.read_models.items()
+        for name, size in sizes.items()
+        if name in found[tenant]
+    ]
     return len(pairs), [
-        f"{tenant}: {name} has {found[tenant].get(name, 0)} rows instead of {size}"
-        for tenant, name, size in pairs
-        if found[tenant].get(name) != size
+        f"{tenant}: {name} has {now} rows instead of {size}" for tenant, name, size, now in pairs if now != size
     ]
 
 

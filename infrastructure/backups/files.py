@@ -5,9 +5,11 @@ import shutil
 import tarfile
 from collections.abc import Collection, Iterator
 from contextlib import suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import IO, BinaryIO, cast
 from uuid import UUID
+
+from msgspec import Struct, field
 
 from infrastructure.backups.flaws import BackupBroken, BackupRefused
 from infrastructure.backups.sealing import Sealing
@@ -16,9 +18,24 @@ Erased = Collection[tuple[UUID, UUID]]
 """Tenant and subject of whom was erased. A file's name is sealed under a key of its own: it is its own subject."""
 
 
-def pack(directory: Path, into: Sealing) -> int:
-    """Writes all files below a directory; how many they are. One that is removed meanwhile is left out."""
-    number = 0
+class Archived(Struct, kw_only=True):
+    """How many files are in an archive, how many of them were written below a directory, and which they are: tenant
+    and id, where their names say so."""
+
+    number: int = 0
+    written: int = 0
+    ids: set[tuple[UUID, UUID]] = field(default_factory=set)
+
+    def add(self, place: PurePath) -> None:
+        """Counts a file."""
+        self.number += 1
+        if (id := _id(place)) is not None:
+            self.ids.add(id)
+
+
+def pack(directory: Path, into: Sealing) -> Archived:
+    """Writes all files below a directory. One that is removed meanwhile is left out."""
+    packed = Archived()
     with tarfile.open(fileobj=cast(IO[bytes], into), mode="w|", format=tarfile.PAX_FORMAT) as archive:
         for path in _below(directory):
             with suppress(FileNotFoundError), path.open("rb") as file:
@@ -26,29 +43,30 @@ def pack(directory: Path, into: Sealing) -> int:
                 state = os.fstat(file.fileno())
                 member.size, member.mtime, member.mode = state.st_size, int(state.st_mtime), 0o600
                 archive.addfile(member, file)
-                number += 1
-    return number
+                packed.add(path.relative_to(directory))
+    return packed
 
 
-def unpack(archive: BinaryIO, directory: Path | None, erased: Erased) -> int:
+def unpack(archive: BinaryIO, directory: Path | None, erased: Erased) -> Archived:
     """Reads an archive to its end, and writes its files below a directory, if there is one, except those that were
-    erased since. How many it holds. Raises BackupBroken."""
-    number = 0
+    erased since. Raises BackupBroken."""
+    read = Archived()
     try:
         with tarfile.open(fileobj=archive, mode="r|") as files:
             for member in files:
-                number += 1
                 content = files.extractfile(member)
                 place = _place(member)
+                read.add(place)
                 if content is None:
                     raise BackupBroken(f"it holds '{place}', which is no file")
-                if directory is not None and not _is_erased(place, erased):
+                if directory is not None and _id(place) not in erased:
                     _write(directory / place, content)
+                    read.written += 1
         while archive.read(1 << 18):  # what pads its end
             pass
     except tarfile.TarError as error:
         raise BackupBroken(f"it is no whole archive ({error})") from None
-    return number
+    return read
 
 
 def refuse_files(directory: Path) -> None:
@@ -73,12 +91,13 @@ def _place(member: tarfile.TarInfo) -> PurePosixPath:
     return place
 
 
-def _is_erased(place: PurePosixPath, erased: Erased) -> bool:
+def _id(place: PurePath) -> tuple[UUID, UUID] | None:
+    """The tenant and the file that a place is of."""
     ids = []
     for part in place.parts:
         with suppress(ValueError):
             ids.append(UUID(part))
-    return len(ids) == 2 and (ids[0], ids[1]) in erased
+    return (ids[0], ids[1]) if len(ids) == 2 else None
 
 
 def _write(path: Path, content: IO[bytes]) -> None:

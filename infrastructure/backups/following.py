@@ -1,12 +1,16 @@
-"""What is looked for in the rows of a backup as they pass: the hash chain, the ends of the logs, keys that open."""
+"""What is looked for in the rows of a backup as they pass: the hash chain, the ends of the logs, keys that open, and
+whether all that is sealed has its key."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from struct import Struct as Layout
-from typing import Protocol
+from typing import Protocol, TypeVar
 from uuid import UUID
 
+import msgspec
 from cryptography.exceptions import InvalidTag
+from msgspec import Struct, field
 
+from application.recording import personal_subject
 from infrastructure.backups.copying import Fields
 from infrastructure.backups.flaws import BackupBroken
 from infrastructure.backups.manifest import Head, Manifest
@@ -14,8 +18,33 @@ from infrastructure.backups.tables import KEYS
 from infrastructure.keys import Wrapping
 from infrastructure.verification import Chain, StoredEvent
 
+T = TypeVar("T")
+
 _INTEGER = Layout("!i").unpack
 _LONG = Layout("!q").unpack
+
+
+class Found(Struct, kw_only=True):
+    """What was in a backup: who has a key or its tombstone (tenant and subject, 32 bytes), whom the keys say erased,
+    whose keys are missing; which files (tenant, id) are counted, how many were written, and which of those that should
+    be in the archive aren't."""
+
+    known: set[bytes] = field(default_factory=set)
+    erased: set[tuple[UUID, UUID]] = field(default_factory=set)
+    missing: set[bytes] = field(default_factory=set)
+    counted_files: set[tuple[UUID, UUID]] = field(default_factory=set)
+    missing_files: set[tuple[UUID, UUID]] = field(default_factory=set)
+    written_files: int = 0
+
+    @property
+    def lost(self) -> list[str]:
+        """What nobody could read after a restore, though all that is there is whole."""
+        told = []
+        if self.missing:
+            told.append(f"the keys of {len(self.missing):,} subjects are missing, and nobody erased them")
+        if self.missing_files:
+            told.append(f"the bytes of {len(self.missing_files):,} files are missing, and nobody erased them")
+        return told
 
 
 class Follower(Protocol):
@@ -39,12 +68,14 @@ class Passing:
 
 
 class Logs:
-    """Recomputes the chain of each tenant's log, which must end where the manifest says."""
+    """Recomputes the chain of each tenant's log, which must end where the manifest says. Notes whose keys are missing
+    for what is sealed in it; the keys were read before."""
 
-    def __init__(self, columns: Sequence[str], heads: Mapping[UUID, Head]) -> None:
+    def __init__(self, columns: Sequence[str], heads: Mapping[UUID, Head], found: Found) -> None:
         self._tenant = columns.index("tenant_id")
         self._event = [columns.index(name) for name in StoredEvent._fields]
         self._heads = heads
+        self._found = found
         self._waited_for = {tenant for tenant, head in heads.items() if head.position}
         self._at: UUID | None = None
         self._chain: Chain | None = None
@@ -55,8 +86,11 @@ class Logs:
         if tenant != self._at or self._chain is None:
             self._finish()
             self._at, self._chain = tenant, Chain(tenant)
-        if flaw := self._chain.follow(_event([fields[index] for index in self._event])):
+        event = _event([fields[index] for index in self._event])
+        if flaw := self._chain.follow(event):
             raise BackupBroken(f"the log of tenant {tenant} is broken at position {self._chain.position + 1}: {flaw}")
+        sealed_for = {tenant.bytes + subject.bytes for subject in _subjects(event)}
+        self._found.missing |= sealed_for - self._found.known
 
     def end(self) -> None:
         """All logs were there, and to their ends."""
@@ -93,19 +127,20 @@ class Heads:
 
 
 class Keys:
-    """The keys of personal data: each must open under the master key. Those that were erased are noted."""
+    """The keys of personal data: each must open under the master key. Whose they are is noted, and who was erased."""
 
-    def __init__(self, columns: Sequence[str], wrapping: Wrapping) -> None:
+    def __init__(self, columns: Sequence[str], wrapping: Wrapping, found: Found) -> None:
         self._places = [columns.index(name) for name in ("tenant_id", "subject", "wrapped")]
         self._wrapping = wrapping
-        self.erased: set[tuple[UUID, UUID]] = set()
+        self._found = found
 
     def row(self, fields: Fields) -> None:
         """Opens a key."""
         first, second, wrapped = (fields[place] for place in self._places)
         tenant, subject = UUID(bytes=first), UUID(bytes=second)
+        self._found.known.add(tenant.bytes + subject.bytes)
         if wrapped is None:
-            self.erased.add((tenant, subject))
+            self._found.erased.add((tenant, subject))
             return
         try:
             self._wrapping.unwrap(tenant, subject, wrapped)
@@ -116,17 +151,65 @@ class Keys:
         """Nothing."""
 
 
-def follower(table: str, columns: Sequence[str], manifest: Manifest, wrapping: Wrapping) -> Follower:
+class CountedFiles:
+    """The files that are counted, which are noted."""
+
+    def __init__(self, columns: Sequence[str], found: Found) -> None:
+        self._places = [columns.index(name) for name in ("tenant_id", "file_id")]
+        self._found = found
+
+    def row(self, fields: Fields) -> None:
+        """Notes a file."""
+        tenant, file = (UUID(bytes=fields[place]) for place in self._places)
+        self._found.counted_files.add((tenant, file))
+
+    def end(self) -> None:
+        """Nothing."""
+
+
+def follower(table: str, columns: Sequence[str], manifest: Manifest, wrapping: Wrapping, found: Found) -> Follower:
     """What looks at a table's rows."""
     match table:
         case "events":
-            return Logs(columns, manifest.heads)
+            return Logs(columns, manifest.heads, found)
         case "tenant_heads":
             return Heads(columns, manifest.heads)
         case KEYS.name:
-            return Keys(columns, wrapping)
+            return Keys(columns, wrapping, found)
+        case "stored_files":
+            return CountedFiles(columns, found)
         case _:
             return Passing()
+
+
+def _subjects(event: StoredEvent) -> Iterator[UUID]:
+    """Whose keys seal parts of an event: its own subject's, and its actor's for the address."""
+    if _is_sealed(_decoded(event.payload, _Payload).personal):
+        yield personal_subject(event.stream)
+    circumstances = _decoded(event.metadata, _Metadata)
+    if _is_sealed(circumstances.address):
+        yield personal_subject(circumstances.actor)
+
+
+class _Payload(Struct):
+    personal: object = None
+
+
+class _Metadata(Struct):
+    actor: str = ""
+    address: object = None
+
+
+def _decoded(data: bytes, shape: type[T]) -> T:
+    """Nothing is sealed in what isn't of our form."""
+    try:
+        return msgspec.json.decode(data, type=shape)
+    except msgspec.DecodeError:
+        return shape()
+
+
+def _is_sealed(value: object) -> bool:
+    return isinstance(value, dict) and value.get("kind") == "sealed"
 
 
 def _event(fields: Fields) -> StoredEvent:

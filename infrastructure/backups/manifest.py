@@ -50,7 +50,9 @@ class Head(Struct, frozen=True, kw_only=True):
 
 class Manifest(Struct, frozen=True, kw_only=True):
     """A whole backup. `taken_at` is the moment that it shows; `read_models` holds the numbers of rows of those read
-    models (tenant → table → rows) that had caught up with the log then."""
+    models (tenant → table → rows) that had caught up with the log then; `subjects` is the file that lists whose keys
+    it needs or holds; `gone` are the files (tenant, id) that were counted at that moment, and removed while it was
+    made."""
 
     format: int = FORMAT
     kind: Kind
@@ -58,8 +60,10 @@ class Manifest(Struct, frozen=True, kw_only=True):
     taken_at: datetime
     migrations: Sequence[str]
     parts: Sequence[Part]
+    subjects: Written | None = None
     heads: Mapping[UUID, Head] = {}
     read_models: Mapping[UUID, Mapping[str, int]] = {}
+    gone: Sequence[tuple[UUID, UUID]] = ()
 
     @property
     def events(self) -> int:

@@ -4,17 +4,17 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Protocol
-from uuid import UUID
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from infrastructure.backups.copying import HEADER, TRAILER, rows
-from infrastructure.backups.files import unpack
+from infrastructure.backups.files import Archived, unpack
 from infrastructure.backups.flaws import BackupBroken, BackupRefused
-from infrastructure.backups.following import Follower, Keys, follower
+from infrastructure.backups.following import Found, follower
 from infrastructure.backups.manifest import FILES, Manifest, Part
 from infrastructure.backups.sealing import Identity, opened
 from infrastructure.backups.shelf import Backup, Shelf
+from infrastructure.backups.subjects import lacking
 from infrastructure.backups.tables import KEPT, KEYS
 from infrastructure.keys import Wrapping
 
@@ -39,7 +39,7 @@ class Nowhere:
 
 
 class Set(Struct, frozen=True, kw_only=True):
-    """A backup and the newest keys there are, with what they say of themselves."""
+    """A backup and the newest keys that belong to it, with what they say of themselves."""
 
     data: Backup
     data_manifest: Manifest
@@ -47,22 +47,26 @@ class Set(Struct, frozen=True, kw_only=True):
     keys_manifest: Manifest
 
 
-class Found(Struct, kw_only=True):
-    """What was in a backup: whom the keys say erased, how many files."""
-
-    erased: set[tuple[UUID, UUID]] = field(default_factory=set)
-    files: int | None = None
-
-
 def choose(data: Shelf, keys: Shelf, name: str | None) -> Set:
-    """A backup by its name or the newest one, with the newest keys: keys don't change, and who was erased after the
-    backup stays erased. Raises BackupRefused, BackupBroken."""
+    """A backup by its name or the newest one, with the newest keys that hold all of its subjects: keys don't change,
+    and who was erased after the backup stays erased. Raises BackupRefused, BackupBroken."""
     backup, newest = data.find(name), keys.find(None)
     if newest.taken_at < backup.taken_at:
         raise BackupRefused(
             f"The newest keys in {keys.root} are of {newest.name}: older than the data, so that keys are missing."
         )
-    return Set(data=backup, data_manifest=data.manifest(backup), keys=newest, keys_manifest=keys.manifest(newest))
+    manifest = data.manifest(backup)
+    least = None
+    for each in keys.backups():
+        if each.taken_at < backup.taken_at:
+            break
+        held = keys.manifest(each)
+        if not (missing := lacking(each, held, backup, manifest)):
+            return Set(data=backup, data_manifest=manifest, keys=each, keys_manifest=held)
+        least = missing if least is None else min(least, missing)
+    raise BackupRefused(
+        f"No keys in {keys.root} are those of {backup.name}: the keys of {least:,} subjects at least are missing."
+    )
 
 
 class Reader:
@@ -77,25 +81,27 @@ class Reader:
         """Passes on all rows, and the files where there is a directory for them. Raises BackupBroken at the first
         thing that is wrong: what has been passed on by then is not to be used."""
         _refuse_missing(chosen)
-        found = Found(erased=self.keys(chosen.keys, chosen.keys_manifest, into))
+        found = self.keys(chosen.keys, chosen.keys_manifest, into)
         for part in chosen.data_manifest.parts:
             if part.name == FILES:
-                found.files = self._files(chosen.data.path, part, files, found)
+                archived = self._files(chosen.data.path, part, files, found)
+                found.written_files = archived.written
+                # Files come after the tables: in which order a backup is made.
+                absent = found.counted_files - archived.ids - found.erased
+                found.missing_files = absent.difference(chosen.data_manifest.gone)
             else:
-                self._table(chosen.data.path, part, chosen.data_manifest, into)
+                self._table(chosen.data.path, part, chosen.data_manifest, into, found)
         return found
 
-    def keys(self, backup: Backup, manifest: Manifest, into: Sink) -> set[tuple[UUID, UUID]]:
-        """Passes on the keys; whom they say erased (tenant, subject). Raises BackupBroken."""
-        erased: set[tuple[UUID, UUID]] = set()
+    def keys(self, backup: Backup, manifest: Manifest, into: Sink) -> Found:
+        """Passes on the keys. Raises BackupBroken."""
+        found = Found()
         for part in manifest.parts:
-            keys = self._table(backup.path, part, manifest, into)
-            if isinstance(keys, Keys):
-                erased |= keys.erased
-        return erased
+            self._table(backup.path, part, manifest, into, found)
+        return found
 
-    def _table(self, place: Path, part: Part, manifest: Manifest, into: Sink) -> Follower:
-        following = follower(part.name, part.columns, manifest, self._wrapping)
+    def _table(self, place: Path, part: Part, manifest: Manifest, into: Sink, found: Found) -> None:
+        following = follower(part.name, part.columns, manifest, self._wrapping, found)
         number = 0
         with into.table(part) as write, opened(place / part.file, part.written, self._identities) as file:
             write(HEADER)
@@ -108,13 +114,12 @@ class Reader:
             write(TRAILER)
             _refuse_other_number(number, part)
             following.end()
-        return following
 
-    def _files(self, place: Path, part: Part, directory: Path | None, found: Found) -> int:
+    def _files(self, place: Path, part: Part, directory: Path | None, found: Found) -> Archived:
         with opened(place / part.file, part.written, self._identities) as file:
-            number = unpack(file, directory, found.erased)
-            _refuse_other_number(number, part)
-        return number
+            archived = unpack(file, directory, found.erased)
+            _refuse_other_number(archived.number, part)
+        return archived
 
 
 def _refuse_other_number(number: int, part: Part) -> None:

@@ -18,8 +18,9 @@ from psycopg import sql
 from infrastructure.backups.copying import listed, table
 from infrastructure.backups.files import refuse_files
 from infrastructure.backups.flaws import BackupRefused
+from infrastructure.backups.following import Found
 from infrastructure.backups.manifest import Part
-from infrastructure.backups.reading import Found, Reader, Set, Write
+from infrastructure.backups.reading import Reader, Set, Write
 from infrastructure.backups.tables import KEPT, KEYS
 from infrastructure.migrate import applied, known, migrate
 from projections.targets import Group

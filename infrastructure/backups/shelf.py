@@ -6,7 +6,7 @@ What is being written, or was when its process was killed, has a name that no ba
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -108,13 +108,13 @@ class Shelf:
             raise BackupBroken(f"{MANIFEST}: it is that of another backup")
         return manifest
 
-    def thin_out(self, keep: Keep) -> list[Backup]:
+    def thin_out(self, keep: Keep, spared: Collection[Backup] = ()) -> list[Backup]:
         """Removes what need not be kept. The last one that was found good stays, and the last not found broken."""
         backups = self.backups()
         moments = keep.of(each.taken_at for each in backups)
         good = [each for each in backups if each.verdict and each.verdict.flaw is None][:1]
         perhaps = [each for each in backups if not (each.verdict and each.verdict.flaw)][:1]
-        gone = [each for each in backups if each.taken_at not in moments and each not in (*good, *perhaps)]
+        gone = [each for each in backups if each.taken_at not in moments and each not in (*good, *perhaps, *spared)]
         for each in gone:
             hidden = each.path.with_name(f"{_UNFINISHED}{each.name}")
             each.path.rename(hidden)

@@ -25,6 +25,8 @@ _CAUGHT_UP: LiteralString = (
     "SELECT projection, generation FROM projection_checkpoints"
     " WHERE tenant_id = %s AND live AND position = %s AND projection = ANY(%s)"
 )
+_SUBJECTS: LiteralString = "SELECT subject FROM keys.subject_keys WHERE tenant_id = %s ORDER BY subject"
+_STORED: LiteralString = "SELECT file_id FROM stored_files WHERE tenant_id = %s"
 _ROWS = sql.SQL("SELECT count(*) FROM {} WHERE tenant_id = {} AND generation = {}")
 
 
@@ -60,6 +62,22 @@ class Snapshot:
                 progress(number)
         write(TRAILER)
         return number
+
+    def subjects(self) -> Iterator[tuple[UUID, UUID]]:
+        """Tenant and subject of each key and tombstone, in order."""
+        for tenant in self.heads:
+            self._see(tenant)
+            with self._app.cursor("subjects") as cursor:
+                for (subject,) in cursor.execute(_SUBJECTS, (tenant,)):
+                    yield tenant, subject
+
+    def stored_files(self) -> set[tuple[UUID, UUID]]:
+        """Tenant and id of each file that is counted."""
+        found: set[tuple[UUID, UUID]] = set()
+        for tenant in self.heads:
+            self._see(tenant)
+            found.update((tenant, file) for (file,) in self._app.execute(_STORED, (tenant,)))
+        return found
 
     def read_models(self, tenant: UUID) -> dict[str, int]:
         """The numbers of rows of those read models of a tenant that stand where its log ends."""

@@ -31,6 +31,7 @@ from infrastructure.backups.taking import Order, take
 from infrastructure.embedded.directory import DirectoryInUse
 from infrastructure.keys import Wrapping
 from infrastructure.postgres import Database
+from infrastructure.storage_ledger import PostgresLedger
 from tests.fixtures import event_store
 from tests.infrastructure.appends import EVENT, a_stream, append, change
 
@@ -244,10 +245,11 @@ def test_files_are_packed_and_come_back_without_those_that_were_erased(tmp_path)
     (source / "note").write_text("at the top")
     (source / "link").symlink_to("/etc/passwd")
     with sealed(tmp_path / "part", RECIPIENTS) as file:
-        assert files.pack(source, file) == 4
+        assert files.pack(source, file).number == 4
 
     with opened(tmp_path / "part", file.written, [IDENTITY]) as archive:
-        assert files.unpack(archive, target, {(tenant, erased)}) == 4
+        unpacked = files.unpack(archive, target, {(tenant, erased)})
+    assert (unpacked.number, unpacked.written) == (4, 3)
     found = {each.relative_to(target) for each in target.rglob("*") if each.is_file()}
     assert Path("kept", str(tenant), str(erased)) not in found
     assert len(found) == 3
@@ -275,3 +277,36 @@ def test_files_are_part_of_a_backup_and_counted(urls, tmp_path):
     with data.held(), keys.held():
         assert take(order(urls, directory), data, keys).data.files == 1
         assert take(order(urls, tmp_path / "missing"), data, keys).data.files is None
+
+
+def count_file(urls, tenant, file) -> None:
+    with psycopg.connect(urls.superuser, autocommit=True) as connection:
+        connection.execute("INSERT INTO stored_files VALUES (%s, %s, 'deal', %s, 1)", (tenant, file, uuid4()))
+
+
+def test_files_that_are_counted_and_not_there_are_missing(fresh_urls, tmp_path):
+    tenant, there, lost, removed = uuid7(), uuid4(), uuid4(), uuid4()
+    database = Database(fresh_urls.app)
+    event_store(database).append(tenant, append(change(a_stream())))
+    for each in (there, lost, removed):
+        count_file(fresh_urls, tenant, each)
+    directory = tmp_path / "files"
+    (directory / "kept" / str(tenant)).mkdir(parents=True)
+    (directory / "kept" / str(tenant) / str(there)).write_bytes(b"1")
+
+    def remove_one(part: str, _: int) -> None:
+        if part == "stored_files":
+            ledger.release(tenant, removed)
+
+    ledger = PostgresLedger(database)
+    data, keys = shelves(tmp_path)
+    with data.held(), keys.held():
+        taken = take(order(fresh_urls, directory), data, keys, remove_one)
+        assert taken.missing == {(tenant, lost)}
+        assert list(taken.data.gone) == [(tenant, removed)]
+        found = Reader([IDENTITY], Wrapping(KEY)).read(choose(data, keys, None), Nowhere())
+        assert found.lost == ["the bytes of 1 files are missing, and nobody erased them"]
+        with pytest.raises(BackupRefused, match="should hold 2 files"):
+            take(order(fresh_urls, tmp_path / "missing"), data, keys)
+        assert take(order(fresh_urls), data, keys).missing == set()
+    database.close()

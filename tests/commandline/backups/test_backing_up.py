@@ -11,15 +11,18 @@ from pathlib import Path
 import pytest
 import redis
 
+from infrastructure.backups.subjects import SUBJECTS
 from infrastructure.upkeep import Upkeep
-from tests.commandline.backups.conftest import add_contact, only_backup
+from tests.commandline.backups.conftest import add_contact, named, only_backup
 from tests.commandline.conftest import Run, done, refused
 
 
 def test_a_backup_is_made_beside_the_running_system_and_listed(run: Run, companies, environment):
-    told = done(run("backup", "create"))
+    made = run("backup", "create")
+    told = done(made)
 
     assert "events of 3 tenants, no files" in told
+    assert "BACKUP_KEYS_DIR names a better place" in made.stderr
     path = only_backup(environment)
     assert str(path) in told
     listed = done(run("backup", "list"))
@@ -36,13 +39,15 @@ def test_nothing_in_a_backup_says_who_somebody_is(run: Run, companies, environme
     for each in files:
         content = each.read_bytes()
         assert not any(word in content for word in (b"Lovelace", b"home.example", b"company.example", b"argon2"))
-        assert each.suffix == ".json" or content.startswith(b"age-encryption.org/v1\n")
+        assert each.suffix == ".json" or each.name == SUBJECTS or content.startswith(b"age-encryption.org/v1\n")
         assert stat.S_IMODE(each.stat().st_mode) == 0o600
 
 
 def test_keys_can_be_kept_elsewhere(run: Run, companies, environment, tmp_path):
     elsewhere = tmp_path / "elsewhere"
-    done(run("backup", "create", BACKUP_KEYS_DIR=str(elsewhere)))
+    made = run("backup", "create", BACKUP_KEYS_DIR=str(elsewhere))
+    done(made)
+    assert "BACKUP_KEYS_DIR" not in made.stderr
 
     names = {each.name for each in Path(environment["BACKUP_DIR"]).rglob("*")}
     assert not any("key" in name and "idempotency" not in name and "api_keys" not in name for name in names)
@@ -82,6 +87,21 @@ def test_only_so_many_are_kept_and_old_keys_go(run: Run, companies, environment)
     data = Path(environment["BACKUP_DIR"])
     assert len(list(data.glob("*Z"))) == 2
     assert len(list((data / "keys").glob("*Z"))) == 1
+
+
+def test_keys_of_another_database_are_never_removed(run: Run, companies, environment, empty_urls):
+    done(run("backup", "create"))
+    mine = only_backup(environment)
+    for _ in range(2):
+        told = refused(run("backup", "create", "--keep", "1", **named(empty_urls)), 1)
+        assert f"{mine.name} holds keys of 11 subjects that this database doesn't have" in told
+        assert "intact" in done(run("backup", "verify"))
+
+    assert f"intact; keys of {mine.name}" in done(run("backup", "verify", mine.name))
+    with redis.Redis.from_url(environment["REDIS_URL"]) as client:
+        assert not Upkeep(client, prefix=environment["REDIS_PREFIX"]).last()["backup"].well
+    done(run("backup", "create"))
+    assert [each.name for each in (mine.parent / "keys").glob("*Z") if each.name == mine.name] == []
 
 
 def test_the_last_backup_that_was_found_good_is_never_removed(run: Run, companies, environment):

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -85,16 +86,36 @@ def test_a_read_model_that_has_lost_rows_is_found(run: Run, companies, fresh_url
 
 
 def test_a_log_that_cannot_be_projected_is_found(run: Run, companies, fresh_urls, postgres):
-    """Its key is gone, and nobody erased it: the backup is whole, and yet nobody could work with it."""
+    """Its key is gone, and nobody erased it: every byte is as it was written, and yet nobody could work with it."""
     lost = companies[0].contacts[0]
     with psycopg.connect(fresh_urls.superuser, autocommit=True) as connection:
         connection.execute("DELETE FROM keys.subject_keys WHERE subject = %s", (lost,))
     done(run("backup", "create"))
-    assert "intact" in done(run("backup", "verify"))
+    told = "the keys of 1 subjects are missing, and nobody erased them"
+    assert told in refused(run("backup", "verify"), 1)
 
     failed = run("dr", "drill", DRILL_SERVER_URL=postgres.superuser_url)
     assert failed.returncode == 1
+    assert f"DIFFERENT: {told}" in failed.stdout
     assert "contacts stopped at" in failed.stdout
+    assert " rows instead of " not in failed.stdout
+
+
+def test_files_whose_bytes_are_missing_are_found(run: Run, companies, fresh_urls, postgres, tmp_path):
+    """As where a volume isn't mounted: its directory is empty."""
+    with psycopg.connect(fresh_urls.superuser, autocommit=True) as connection:
+        tenant, contact = companies[0].tenant.id, companies[0].contacts[0]
+        connection.execute("INSERT INTO stored_files VALUES (%s, %s, 'contact', %s, 5)", (tenant, uuid4(), contact))
+    unmounted = tmp_path / "unmounted"
+    assert "should hold 1 files" in refused(run("backup", "create", FILES_DIR=str(unmounted)), 1)
+    unmounted.mkdir()
+    assert "1 files are not in" in refused(run("backup", "create", FILES_DIR=str(unmounted)), 1)
+
+    told = "the bytes of 1 files are missing"
+    assert told in refused(run("backup", "verify"), 1)
+    assert f"DIFFERENT: {told}" in run("dr", "drill", DRILL_SERVER_URL=postgres.superuser_url).stdout
+    done(run("backup", "create", "--without-files"))
+    assert "no files, intact" in done(run("backup", "verify"))
 
 
 def test_a_drill_that_is_stopped_leaves_nothing_behind(run: Run, backup, environment, aside):

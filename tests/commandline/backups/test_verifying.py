@@ -11,7 +11,7 @@ import pytest
 
 from api.commandline import main
 from infrastructure.backups.manifest import Signer
-from tests.commandline.backups.conftest import erase, flip, only_backup, write_identity
+from tests.commandline.backups.conftest import erase, flip, named, only_backup, write_identity
 from tests.commandline.conftest import Result, Run, done, refused
 
 
@@ -166,6 +166,21 @@ def test_data_are_not_taken_for_good_without_keys_as_new_as_they_are(run: Run, b
 
     assert "No backup in" in refused(run("backup", "verify"), 1)
     assert kept.name < newer.name
+
+
+def test_an_altered_list_of_subjects_is_found(run: Run, backup):
+    flip(backup / "subjects")
+
+    assert "subjects: it is altered" in refused(run("backup", "verify"), 1)
+
+
+def test_keys_of_another_system_are_found(run: Run, backup, empty_urls):
+    keys = backup.parent / "keys"
+    shutil.rmtree(keys / backup.name)
+    done(run("backup", "create", **named(empty_urls)))
+
+    assert "the keys of 11 subjects at least are missing" in refused(run("backup", "verify", backup.name), 1)
+    assert "0 events" in done(run("backup", "verify"))
 
 
 def test_a_set_of_keys_is_not_taken_for_data(run: Run, backup):
