@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
-from threading import Thread
+from threading import Lock, Thread
 
 import redis
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -102,16 +102,18 @@ class StoreGauges(Collector):
         self._pings = pings
         self._patience = patience
         self._asked: dict[str, Future[object]] = {}
+        self._lock = Lock()
 
     def collect(self) -> Iterator[Metric]:
-        """1 for each store that answers, else 0."""
-        for name, ping in self._pings.items():
-            if name not in self._asked:
-                asked: Future[object] = Future()
-                self._asked[name] = asked
-                Thread(target=_ask, args=(ping, asked), name="store-gauges", daemon=True).start()
-        wait(self._asked.values(), self._patience)
-        up = {name: float(self._is_up(name)) for name in self._pings}
+        """1 for each store that answers, else 0. Scrapes that overlap take turns."""
+        with self._lock:
+            for name, ping in self._pings.items():
+                if name not in self._asked:
+                    asked: Future[object] = Future()
+                    self._asked[name] = asked
+                    Thread(target=_ask, args=(ping, asked), name="store-gauges", daemon=True).start()
+            wait(self._asked.values(), self._patience)
+            up = {name: float(self._is_up(name)) for name in self._pings}
         yield _family("store_up", "Whether a store answered in time (1) or not (0).", "store", up)
 
     def _is_up(self, name: str) -> bool:
