@@ -71,9 +71,15 @@ CASES = {
         after="75m",
         every="1m",
     ),
+    # Hours without a request, before the first one or between two, spend nothing.
     "ErrorBudgetBurns": Case(
         fires=_failing("0+93xN", "0+7xN"),
-        quiet=(_failing("0+95xN", "0+5xN"), _failing("0+90x150 13500+100xN", "0+10x150 1500+0xN")),
+        quiet=(
+            _failing("0+95xN", "0+5xN"),
+            _failing("0+90x150 13500+100xN", "0+10x150 1500+0xN"),
+            _failing("_x175 0+600xN", "_xN"),
+            _failing("0+600x140 _x35 0+600xN", "_xN"),
+        ),
         after="6h10m",
         every="2m",
     ),
