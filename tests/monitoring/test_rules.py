@@ -9,10 +9,10 @@ import pytest
 
 from infrastructure.telemetry import Telemetry
 from tests.architecture.sources import ROOT
-from tests.monitoring.files import ALERTS, MONITORING, RECORDED, RULES, Rule, loaded
+from tests.monitoring.files import ALERTS, CONFIGURATION, MONITORING, RECORDED, RULES, Rule, loaded
 from tests.monitoring.measured import series
 from tests.monitoring.promql import compared, selectors
-from tests.monitoring.scraper import CONFIGURATION, written
+from tests.monitoring.scraper import written
 
 CATEGORIES = {"queue", "api", "database", "redis", "elasticsearch", "application", "security", "infrastructure"}
 OURS = {"projections", "event-log"}
