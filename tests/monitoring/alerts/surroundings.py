@@ -59,4 +59,5 @@ CASES = {
     "HostCpuHigh": Case(fires=_idle("0+2.2xN"), quiet=(_idle("0+2.3xN"),), after="22m"),
     "HostMemoryHigh": Case(fires=_available(9), quiet=(_available(10),), after="6m"),
     "ExporterDown": Case(fires={'up{job="postgres"}': 0}, quiet=({'up{job="postgres"}': 1},), after="6m"),
+    "LokiDown": Case(fires={'up{job="loki"}': 0}, quiet=({'up{job="loki"}': 1},), after="6m"),
 }
