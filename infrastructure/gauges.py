@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
-from threading import Thread
+from threading import Lock, Thread
 
 import redis
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -19,7 +19,7 @@ from projections.targets import Group
 
 
 class Gauges:
-    """All of them, over the stores of a system. Without the monitor's role there are no lags."""
+    """All of them, over the stores of a system. Without the monitor's role they tell no lags."""
 
     def __init__(
         self,
@@ -30,11 +30,10 @@ class Gauges:
     ) -> None:
         prefix = settings.redis_prefix
         queues = QueueGauges(Queues(client, prefix=prefix), Upkeep(client, prefix=prefix))
-        self.collectors: list[Collector] = [queues, StoreGauges(pings)]
         self._monitor: Monitor | None = None
         if settings.database_monitor_url is not None:
             self._monitor = Monitor(Database(settings.database_monitor_url.get_secret_value(), connections=1), groups)
-            self.collectors.append(ProjectionGauges(self._monitor))
+        self.collectors: list[Collector] = [queues, StoreGauges(pings), ProjectionGauges(self._monitor)]
 
     def close(self) -> None:
         """Gives back the monitor's connections."""
@@ -45,25 +44,29 @@ class Gauges:
 class ProjectionGauges(Collector):
     """How far the projections of all tenants are behind their logs, as the monitor's role sees it."""
 
-    def __init__(self, monitor: Monitor) -> None:
+    def __init__(self, monitor: Monitor | None) -> None:
         self._monitor = monitor
 
     def collect(self) -> Iterator[Metric]:
-        """Each projection's figures; only that they could not be read, while the database is away."""
+        """Each projection's figures; only that they could not be read, without a monitor or its database."""
         up = GaugeMetricFamily("clientforge_monitor_up", "Whether the lags could be read (1) or not (0).")
-        try:
-            lags = self._monitor.lags()
-        except StoreAway:
-            up.add_metric((), 0)
-            yield up
-            return
-        up.add_metric((), 1)
+        lags = self._lags()
+        up.add_metric((), lags is not None)
         yield up
+        if lags is None:
+            return
         yield _lag("lag_events", "Events that are still to be projected, of all tenants.", lags, lambda lag: lag.events)
-        yield _lag("lag_seconds", "How long the longest lag has lasted at least.", lags, lambda lag: lag.seconds)
+        longest = "How long the longest lag has lasted at least, apart from parked ones."
+        yield _lag("lag_seconds", longest, lags, lambda lag: lag.seconds)
         yield _lag("lagging_tenants", "Tenants whose projection is behind.", lags, lambda lag: lag.tenants)
         yield _lag("parked_tenants", "Tenants whose projection is parked.", lags, lambda lag: lag.parked)
         yield _lag("retrying_tenants", "Tenants whose projection waits to try again.", lags, lambda lag: lag.waiting)
+
+    def _lags(self) -> list[Lag] | None:
+        try:
+            return None if self._monitor is None else self._monitor.lags()
+        except StoreAway:
+            return None
 
 
 class QueueGauges(Collector):
@@ -102,16 +105,18 @@ class StoreGauges(Collector):
         self._pings = pings
         self._patience = patience
         self._asked: dict[str, Future[object]] = {}
+        self._lock = Lock()
 
     def collect(self) -> Iterator[Metric]:
-        """1 for each store that answers, else 0."""
-        for name, ping in self._pings.items():
-            if name not in self._asked:
-                asked: Future[object] = Future()
-                self._asked[name] = asked
-                Thread(target=_ask, args=(ping, asked), name="store-gauges", daemon=True).start()
-        wait(self._asked.values(), self._patience)
-        up = {name: float(self._is_up(name)) for name in self._pings}
+        """1 for each store that answers, else 0. Scrapes that overlap take turns."""
+        with self._lock:
+            for name, ping in self._pings.items():
+                if name not in self._asked:
+                    asked: Future[object] = Future()
+                    self._asked[name] = asked
+                    Thread(target=_ask, args=(ping, asked), name="store-gauges", daemon=True).start()
+            wait(self._asked.values(), self._patience)
+            up = {name: float(self._is_up(name)) for name in self._pings}
         yield _family("store_up", "Whether a store answered in time (1) or not (0).", "store", up)
 
     def _is_up(self, name: str) -> bool:

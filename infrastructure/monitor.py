@@ -24,15 +24,17 @@ SELECT DISTINCT p.group_name, h.tenant_id {_BEHIND}
 _LAGS = f"""
 SELECT p.name AS projection, count(*)::integer AS tenants, sum(h.position - coalesce(c.position, 0))::bigint AS events,
        count(c.parked_at)::integer AS parked, count(c.retry_at)::integer AS waiting,
-       max(extract(epoch FROM statement_timestamp() - least(
-           h.recorded_at, CASE WHEN c.attempts > 0 THEN c.updated_at END)))::float AS seconds
+       coalesce(max(extract(epoch FROM statement_timestamp() - least(
+           h.recorded_at, CASE WHEN c.attempts > 0 THEN c.updated_at END)))
+           FILTER (WHERE c.parked_at IS NULL), 0)::float AS seconds
 {_BEHIND} GROUP BY p.name
 """  # noqa: S608
 
 
 class Lag(Struct, frozen=True, kw_only=True):
     """How far a projection is behind: in how many tenants, by how many events in all; how many of these tenants'
-    projections are parked or wait for their next try; and how long, at least, the oldest of them has been behind."""
+    projections are parked or wait for their next try; and how long, at least, the oldest that isn't parked has been
+    behind."""
 
     projection: str
     tenants: int = 0

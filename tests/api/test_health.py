@@ -98,6 +98,14 @@ def test_metrics_tell_lags_and_the_queue(client, acme):
     assert "clientforge_monitor_up 1.0" in text
 
 
+def test_without_the_monitors_role_metrics_say_that_lags_can_not_be_read(application):
+    settings = application.settings.model_copy(update={"database_monitor_url": None})
+    with TestClient(create(replace(application, settings=settings))) as client:
+        text = client.get("/metrics").text
+    assert "clientforge_monitor_up 0.0" in text
+    assert "clientforge_projection_lag" not in text
+
+
 def test_metrics_name_no_tenant_and_all_are_ours(acme, client):
     text = client.get("/metrics").text
     assert str(acme.profile.id) not in text

@@ -1,10 +1,14 @@
 """Status: where projections stand, for a tenant and for all."""
 
 import time
+from contextlib import closing
 
+from uuid_utils.compat import uuid7
+
+from infrastructure.monitor import Monitor
 from projections.failures import Failure
-from tests.faults.stand import eventually
-from tests.faults.stores import TABLES
+from tests.faults.stand import Stand, eventually
+from tests.faults.stores import TABLES, make_tables
 
 FIRST, SECOND, _ = TABLES
 
@@ -48,6 +52,29 @@ def test_the_monitor_sees_lags_of_all_tenants_and_nothing_else(projectors, tenan
     assert list(after) == [*TABLES, "search", "audit"]
     assert after[FIRST].events - before[FIRST].events == 3
     assert after[FIRST].parked - before[FIRST].parked == 1
-    assert after[FIRST].seconds > 0
     assert after[SECOND].events == before[SECOND].events
     assert tenant in projectors.monitor.tenants()
+
+
+def test_what_is_parked_does_not_hide_how_long_another_tenant_lags(copied_urls):
+    make_tables(copied_urls.owner)
+    parked, behind = uuid7(), uuid7()
+    with (
+        closing(Stand(copied_urls.app)) as stand,
+        closing(Monitor.open(copied_urls.monitor, stand.engine.groups.values())) as monitor,
+    ):
+
+        def longest() -> float:
+            return next(lag.seconds for lag in monitor.lags() if lag.projection == FIRST)
+
+        def is_parked() -> bool:
+            stand.drain(parked)
+            return stand.status(parked)[FIRST].parked_at is not None
+
+        stand.open(parked, 4)
+        stand.heard[0].whims.poison = {2}
+        assert longest() > 0
+        eventually(is_parked)
+        assert longest() == 0
+        stand.open(behind)
+        assert 0 < longest() < stand.status(parked)[FIRST].lag_seconds

@@ -9,9 +9,9 @@ from typing import Any
 import yaml
 
 from tests.architecture.sources import ROOT
-from tests.monitoring.promql import grouped_by, selectors
 
 MONITORING = ROOT / "deploy" / "monitoring"
+CONFIGURATION = MONITORING / "prometheus" / "prometheus.yml"
 RULES = sorted((MONITORING / "prometheus" / "rules").glob("*.yml"))
 DASHBOARDS = sorted((MONITORING / "grafana" / "dashboards").glob("*.json"))
 
@@ -61,16 +61,6 @@ def _rules() -> list[Rule]:
 
 ALERTS = [each for each in _rules() if each.is_alert]
 RECORDED = [each for each in _rules() if not each.is_alert]
-
-
-def recorded_labels() -> dict[str, set[str]]:
-    """The labels that each recorded name may have: given, kept by an aggregation, or those of what it is made of."""
-    found: dict[str, set[str]] = {}
-    for rule in RECORDED:
-        kept = {label for label, _ in grouped_by(rule.expr)}
-        inherited = {label for each in selectors(rule.expr) for label in found.get(each.metric, ())}
-        found.setdefault(rule.name, set()).update({*rule.labels, *kept, *inherited})
-    return found
 
 
 def panels(dashboard: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:

@@ -10,9 +10,7 @@ import yaml
 
 from infrastructure.embedded.child import Child, free_port
 from tests.faults.stand import eventually
-from tests.monitoring.files import MONITORING, RULES, loaded
-
-CONFIGURATION = MONITORING / "prometheus" / "prometheus.yml"
+from tests.monitoring.files import CONFIGURATION, RULES, loaded
 
 
 class Prometheus:

@@ -39,6 +39,11 @@ def test_what_inhibits_and_what_is_inhibited_are_alerts():
         assert not sources & targets, rule
 
 
+def test_what_is_parked_for_one_tenant_holds_back_no_alert_about_the_others():
+    sources = [_fitting(rule["source_matchers"]) for rule in loaded(CONFIGURATION)["inhibit_rules"]]
+    assert not [alerts for alerts in sources if "ProjectionParked" in alerts]
+
+
 def _fitting(matchers) -> set[str]:
     """The alerts that matchers fit."""
     [asked] = selectors(f"ALERTS{{{','.join(matchers)}}}")

@@ -36,12 +36,6 @@ def test_prometheus_loki_and_mongodb_are_provisioned():
     assert all(each.startswith("$") for each in passwords)
 
 
-def test_the_dashboards_are_provisioned_from_their_directory():
-    [provider] = loaded(GRAFANA / "provisioning" / "dashboards" / "clientforge.yml")["providers"]
-    assert provider["type"] == "file"
-    assert provider["options"]["path"]
-
-
 def test_there_is_a_dashboard_of_everything_that_was_promised():
     assert {path.stem for path in DASHBOARDS} == SHOWS.keys()
     dashboards = [json.loads(path.read_text()) for path in DASHBOARDS]

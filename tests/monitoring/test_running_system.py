@@ -10,10 +10,10 @@ from infrastructure.embedded.child import free_port
 from infrastructure.wakeups import WakeUps
 from tests.fixtures import copied
 from tests.journeys.relay import Relay
-from tests.monitoring.files import ALERTS, Asked, asked_of_prometheus, loaded
+from tests.monitoring.files import ALERTS, CONFIGURATION, Asked, asked_of_prometheus, loaded
 from tests.monitoring.measured import Series, missing, series
 from tests.monitoring.metrics_table import described, documented
-from tests.monitoring.scraper import CONFIGURATION, Prometheus, prometheus, soon
+from tests.monitoring.scraper import Prometheus, prometheus, soon
 from tests.monitoring.watched import TOKEN, Watched, put_a_load_on, watched
 
 
@@ -54,6 +54,11 @@ def test_no_rule_and_no_panel_asks_for_what_nobody_measures(ours):
         ("sum by (tenant) (clientforge_queue_depth)", "a label tenant"),
         ('pg_up{database="x"} == 0', "pg_up has no label database"),
         ("rate(clientforge:requests[5m])", "nothing is named clientforge:requests"),
+        ('class:clientforge_http_request_duration_seconds:p95_5m{class="nobody"} > 1', "no series of class:"),
+        ('slo:clientforge_burn:rate1h{slo="latency"} > 1', "no series of slo:clientforge_burn:rate1h"),
+        ('store:clientforge_store_request_duration_seconds:p95_5m{store="postgres"} > 1', "no series of store:"),
+        ('up{job="postgresql"} == 0', "the job postgresql"),
+        ('up{job=~"node|cache"} == 0', "the job cache"),
     ],
 )
 def test_what_nobody_measures_is_found_out(ours, expr, complaint):

@@ -3,7 +3,7 @@
 from tests.monitoring.alerts import Case, Input, Values
 
 _SHORT = {"after": "11m"}
-_ROUTES = {"GET": "/api/v1/deals", "POST": "/api/v1/deals", "SEARCH": "/api/v1/search"}
+_ROUTES = {"GET": "/api/v1/deals", "POST": "/api/v1/deals", "OPTIONS": "/api/v1/deals", "SEARCH": "/api/v1/search"}
 
 
 def _answered(kind: str, good: Values, all_of_them: Values, bound: str) -> Input:
@@ -32,10 +32,15 @@ def _busy(answered: Values, seconds: Values) -> Input:
     }
 
 
+def _preflights(bound: str) -> Input:
+    """What browsers ask before they write: quick, and nothing that failures and slow writes should be a share of."""
+    return _answered("OPTIONS", "0+900xN", "0+900xN", bound)
+
+
 def _slow(kind: str, bound: str) -> Case:
     """The 95th percentile is above the level when more than 5 % are slower than it. Few requests at night are none."""
     return Case(
-        fires=_answered(kind, "0+94xN", "0+100xN", bound),
+        fires={**_answered(kind, "0+94xN", "0+100xN", bound), **_preflights(bound)},
         quiet=(
             _answered(kind, "0+96xN", "0+100xN", bound),
             _answered(kind, 0, "0+1xN", bound),
@@ -50,7 +55,7 @@ CASES = {
     "SearchLatencyHigh": _slow("SEARCH", "0.15"),
     # Errors are a share: the same number of them is a fault among few requests, and none among many.
     "ErrorShareHigh": Case(
-        fires=_failing("0+97xN", "0+3xN"),
+        fires={**_failing("0+97xN", "0+3xN"), **_preflights("0.3")},
         quiet=(_failing("0+98xN", "0+2xN"), _failing("0+970xN", "0+3xN"), _failing(0, "0+1xN")),
         **_SHORT,
     ),
@@ -62,7 +67,7 @@ CASES = {
     ),
     # A short fault is told by one window and not by the other; one that is over is told by none.
     "ErrorBudgetBurnsFast": Case(
-        fires=_failing("0+84xN", "0+16xN"),
+        fires={**_failing("0+84xN", "0+16xN"), **_preflights("0.3")},
         quiet=(
             _failing("0+86xN", "0+14xN"),
             _failing("0+80x50 4000+100xN", "0+20x50 1000+0xN"),
@@ -71,9 +76,15 @@ CASES = {
         after="75m",
         every="1m",
     ),
+    # Hours without a request, before the first one or between two, spend nothing.
     "ErrorBudgetBurns": Case(
         fires=_failing("0+93xN", "0+7xN"),
-        quiet=(_failing("0+95xN", "0+5xN"), _failing("0+90x150 13500+100xN", "0+10x150 1500+0xN")),
+        quiet=(
+            _failing("0+95xN", "0+5xN"),
+            _failing("0+90x150 13500+100xN", "0+10x150 1500+0xN"),
+            _failing("_x175 0+600xN", "_xN"),
+            _failing("0+600x140 _x35 0+600xN", "_xN"),
+        ),
         after="6h10m",
         every="2m",
     ),
@@ -91,7 +102,7 @@ CASES = {
         every="1m",
     ),
     "LatencyBudgetBurns": Case(
-        fires=_answered("POST", "0+69xN", "0+100xN", "0.5"),
+        fires={**_answered("POST", "0+69xN", "0+100xN", "0.5"), **_preflights("0.5")},
         quiet=(_answered("POST", "0+71xN", "0+100xN", "0.5"),),
         after="6h10m",
         every="2m",
