@@ -94,6 +94,21 @@ def test_every_file_with_a_secret_is_one_that_the_service_has_and_the_script_mak
     assert used == declared.keys()
 
 
+def given_by_files(service: dict[str, Any], secrets: Path) -> dict[str, str]:
+    """The variables that a service has out of its env_files."""
+    texts = [(secrets / Path(each).name).read_text() for each in service.get("env_file", [])]
+    return dict(line.split("=", 1) for text in texts for line in text.splitlines())
+
+
+def test_elasticsearch_has_its_password_as_a_variable_since_it_refuses_files_that_others_may_read(
+    system, secrets_directory
+):
+    service = system["services"]["elasticsearch"]
+    assert not [name for name in service["environment"] if name.endswith("_FILE")]
+    password = given_by_files(service, secrets_directory)["ELASTIC_PASSWORD"]
+    assert f"//elastic:{password}@" in (secrets_directory / "elasticsearch_url").read_text()
+
+
 def test_every_secret_that_a_mounted_configuration_reads_is_mounted_too(system):
     for name, service in system["services"].items():
         mounted = {target for _, target in map(secret_name, service.get("secrets", []))}
