@@ -180,6 +180,22 @@ def test_only_the_proxy_is_reached_from_outside_and_stores_reach_nobody(system):
         assert "edge" not in system["services"][name]["networks"], name
 
 
+def test_the_api_believes_the_one_network_that_it_shares_with_the_proxy():
+    own = production({**GIVEN, "EDGE_SUBNET": "10.9.8.0/24"})
+    for system in (production(GIVEN), own):
+        services = system["services"]
+        assert set(services["proxy"]["networks"]) & set(services["api"]["networks"]) == {"edge"}
+        [addresses] = system["networks"]["edge"]["ipam"]["config"]
+        assert services["api"]["environment"]["TRUSTED_PROXIES"] == addresses["subnet"]
+    assert addresses["subnet"] == "10.9.8.0/24"
+
+
+def test_who_publishes_a_port_is_on_a_network_that_leads_outside(system):
+    for name, service in system["services"].items():
+        if "ports" in service:
+            assert not all((system["networks"][each] or {}).get("internal") for each in service["networks"]), name
+
+
 def test_prometheus_scrapes_services_that_share_its_network_at_the_ports_at_which_they_answer(system):
     configuration = yaml.safe_load((DEPLOY / "monitoring/prometheus/prometheus.yml").read_text())
     found = {}
