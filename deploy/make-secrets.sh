@@ -36,7 +36,7 @@ user clientforge on >$(cat redis_password) ~* &* +@all -@admin -@dangerous +info
 user exporter on >$(cat redis_exporter_password) ~* +client|list +config|get +info +latency +slowlog +ping +select +client|setname +dbsize
 user health on nopass +ping
 END
-printf '{"redis://redis:6379": "%s"}\n' "$(cat redis_exporter_password)" | put redis_exporter_passwords
+printf '{"redis://exporter@redis:6379": "%s"}\n' "$(cat redis_exporter_password)" | put redis_exporter_passwords
 
 echo "http://elastic:$(cat elastic_password)@elasticsearch:9200" | put elasticsearch_url
 # Not as a file, which its image refuses when others may read it.

@@ -1,5 +1,6 @@
 """The compose files: valid, and with nothing in them that isn't there."""
 
+import json
 import re
 import subprocess
 import sys
@@ -221,6 +222,13 @@ def test_health_checks_ask_at_the_port_at_which_the_service_listens(system, name
     *command, url = service["healthcheck"]["test"]
     assert command == ["CMD", "python", "-m", "api.commandline.probing"]
     assert url.startswith(f"http://127.0.0.1:{port}/")
+
+
+def test_the_exporter_of_redis_finds_its_password_under_the_address_with_its_user(system, secrets_directory):
+    told = system["services"]["redis-exporter"]["environment"]
+    address = told["REDIS_ADDR"].replace("://", f"://{told['REDIS_USER']}@")
+    passwords = json.loads((secrets_directory / "redis_exporter_passwords").read_text())
+    assert passwords == {address: (secrets_directory / "redis_exporter_password").read_text().strip()}
 
 
 def test_addresses_in_secrets_are_those_of_services(system, secrets_directory):
