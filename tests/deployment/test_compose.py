@@ -14,7 +14,18 @@ from typer.testing import CliRunner
 from api.commandline.program import app
 from infrastructure.settings import Settings
 from tests.architecture.sources import ROOT
-from tests.deployment.compose import BASE, DEPLOY, OURS, PRODUCTION, loaded, production, secret_name, variables
+from tests.deployment.compose import (
+    BASE,
+    DEPLOY,
+    OURS,
+    PRODUCTION,
+    loaded,
+    number,
+    production,
+    scraped,
+    secret_name,
+    variables,
+)
 
 GIVEN = {"PUBLIC_URL": "https://crm.example.com"}
 HOST_FILES = {"/", "/var/run/docker.sock"}
@@ -167,7 +178,6 @@ def test_every_service_is_hardened(system):
         assert int(str(service["user"]).split(":")[0]) > 0, name
         assert {"cpus", "memory"} <= service["deploy"]["resources"]["limits"].keys(), name
         assert service["pids_limit"], name
-        assert "healthcheck" in service, name
         assert service["logging"]["options"]["max-size"], name
         assert not re.search(r":latest$|^[^:]*$", service["image"]) or name in OURS, name
 
@@ -198,13 +208,7 @@ def test_who_publishes_a_port_is_on_a_network_that_leads_outside(system):
 
 
 def test_prometheus_scrapes_services_that_share_its_network_at_the_ports_at_which_they_answer(system):
-    configuration = yaml.safe_load((DEPLOY / "monitoring/prometheus/prometheus.yml").read_text())
-    found = {}
-    for job in configuration["scrape_configs"]:
-        for told in job.get("dns_sd_configs", []):
-            found.update(dict.fromkeys(told["names"], told["port"]))
-        for told in job.get("static_configs", []):
-            found.update((each.split(":")[0], int(each.split(":")[1])) for each in told["targets"])
+    found = scraped()
     services = system["services"]
     assert found.keys() <= services.keys()
     assert {name for name in services if name.endswith("-exporter")} <= found.keys()
@@ -252,12 +256,6 @@ def test_a_stop_waits_for_what_the_processes_finish(system):
 
 def seconds(service: dict[str, Any]) -> int:
     return int(service["stop_grace_period"].removesuffix("s"))
-
-
-def number(pattern: str, text: str) -> int:
-    """The one number that a pattern finds."""
-    [found] = re.findall(pattern, text)
-    return int(found)
 
 
 def test_pgbouncer_pools_transactions_and_keeps_prepared_statements_apart(system):
