@@ -36,9 +36,11 @@ user clientforge on >$(cat redis_password) ~* &* +@all -@admin -@dangerous +info
 user exporter on >$(cat redis_exporter_password) ~* +client|list +config|get +info +latency +slowlog +ping +select +client|setname +dbsize
 user health on nopass +ping
 END
-printf '{"redis://redis:6379": "%s"}\n' "$(cat redis_exporter_password)" | put redis_exporter_passwords
+printf '{"redis://exporter@redis:6379": "%s"}\n' "$(cat redis_exporter_password)" | put redis_exporter_passwords
 
 echo "http://elastic:$(cat elastic_password)@elasticsearch:9200" | put elasticsearch_url
+# Not as a file, which its image refuses when others may read it.
+echo "ELASTIC_PASSWORD=$(cat elastic_password)" | put elasticsearch.env
 printf 'ES_USERNAME=elastic\nES_PASSWORD=%s\n' "$(cat elastic_password)" | put elasticsearch_exporter.env
 
 echo "mongodb://clientforge:$(cat mongodb_app_password)@mongodb:27017/clientforge?authSource=clientforge" | put mongodb_url

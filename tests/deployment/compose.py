@@ -64,3 +64,21 @@ def secret_name(entry: str | Mapping[str, str]) -> tuple[str, str]:
     if isinstance(entry, str):
         return entry, entry
     return entry["source"], entry["target"]
+
+
+def scraped() -> dict[str, int]:
+    """The services that Prometheus scrapes, and at which ports."""
+    configuration = yaml.safe_load((DEPLOY / "monitoring/prometheus/prometheus.yml").read_text())
+    found: dict[str, int] = {}
+    for job in configuration["scrape_configs"]:
+        for told in job.get("dns_sd_configs", []):
+            found.update(dict.fromkeys(told["names"], told["port"]))
+        for told in job.get("static_configs", []):
+            found.update((each.split(":")[0], int(each.split(":")[1])) for each in told["targets"])
+    return found
+
+
+def number(pattern: str, text: str) -> int:
+    """The one number that a pattern finds."""
+    [found] = re.findall(pattern, text)
+    return int(found)

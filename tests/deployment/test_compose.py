@@ -1,5 +1,6 @@
 """The compose files: valid, and with nothing in them that isn't there."""
 
+import json
 import re
 import subprocess
 import sys
@@ -13,7 +14,18 @@ from typer.testing import CliRunner
 from api.commandline.program import app
 from infrastructure.settings import Settings
 from tests.architecture.sources import ROOT
-from tests.deployment.compose import BASE, DEPLOY, OURS, PRODUCTION, loaded, production, secret_name, variables
+from tests.deployment.compose import (
+    BASE,
+    DEPLOY,
+    OURS,
+    PRODUCTION,
+    loaded,
+    number,
+    production,
+    scraped,
+    secret_name,
+    variables,
+)
 
 GIVEN = {"PUBLIC_URL": "https://crm.example.com"}
 HOST_FILES = {"/", "/var/run/docker.sock"}
@@ -94,6 +106,21 @@ def test_every_file_with_a_secret_is_one_that_the_service_has_and_the_script_mak
     assert used == declared.keys()
 
 
+def given_by_files(service: dict[str, Any], secrets: Path) -> dict[str, str]:
+    """The variables that a service has out of its env_files."""
+    texts = [(secrets / Path(each).name).read_text() for each in service.get("env_file", [])]
+    return dict(line.split("=", 1) for text in texts for line in text.splitlines())
+
+
+def test_elasticsearch_has_its_password_as_a_variable_since_it_refuses_files_that_others_may_read(
+    system, secrets_directory
+):
+    service = system["services"]["elasticsearch"]
+    assert not [name for name in service["environment"] if name.endswith("_FILE")]
+    password = given_by_files(service, secrets_directory)["ELASTIC_PASSWORD"]
+    assert f"//elastic:{password}@" in (secrets_directory / "elasticsearch_url").read_text()
+
+
 def test_every_secret_that_a_mounted_configuration_reads_is_mounted_too(system):
     for name, service in system["services"].items():
         mounted = {target for _, target in map(secret_name, service.get("secrets", []))}
@@ -151,7 +178,6 @@ def test_every_service_is_hardened(system):
         assert int(str(service["user"]).split(":")[0]) > 0, name
         assert {"cpus", "memory"} <= service["deploy"]["resources"]["limits"].keys(), name
         assert service["pids_limit"], name
-        assert "healthcheck" in service, name
         assert service["logging"]["options"]["max-size"], name
         assert not re.search(r":latest$|^[^:]*$", service["image"]) or name in OURS, name
 
@@ -190,14 +216,24 @@ def test_only_the_proxy_is_reached_from_outside_and_stores_reach_nobody(system):
         assert "edge" not in system["services"][name]["networks"], name
 
 
+def test_the_api_believes_the_one_network_that_it_shares_with_the_proxy():
+    own = production({**GIVEN, "EDGE_SUBNET": "10.9.8.0/24"})
+    for system in (production(GIVEN), own):
+        services = system["services"]
+        assert set(services["proxy"]["networks"]) & set(services["api"]["networks"]) == {"edge"}
+        [addresses] = system["networks"]["edge"]["ipam"]["config"]
+        assert services["api"]["environment"]["TRUSTED_PROXIES"] == addresses["subnet"]
+    assert addresses["subnet"] == "10.9.8.0/24"
+
+
+def test_who_publishes_a_port_is_on_a_network_that_leads_outside(system):
+    for name, service in system["services"].items():
+        if "ports" in service:
+            assert not all((system["networks"][each] or {}).get("internal") for each in service["networks"]), name
+
+
 def test_prometheus_scrapes_services_that_share_its_network_at_the_ports_at_which_they_answer(system):
-    configuration = yaml.safe_load((DEPLOY / "monitoring/prometheus/prometheus.yml").read_text())
-    found = {}
-    for job in configuration["scrape_configs"]:
-        for told in job.get("dns_sd_configs", []):
-            found.update(dict.fromkeys(told["names"], told["port"]))
-        for told in job.get("static_configs", []):
-            found.update((each.split(":")[0], int(each.split(":")[1])) for each in told["targets"])
+    found = scraped()
     services = system["services"]
     assert found.keys() <= services.keys()
     assert {name for name in services if name.endswith("-exporter")} <= found.keys()
@@ -215,6 +251,13 @@ def test_health_checks_ask_at_the_port_at_which_the_service_listens(system, name
     *command, url = service["healthcheck"]["test"]
     assert command == ["CMD", "python", "-m", "api.commandline.probing"]
     assert url.startswith(f"http://127.0.0.1:{port}/")
+
+
+def test_the_exporter_of_redis_finds_its_password_under_the_address_with_its_user(system, secrets_directory):
+    told = system["services"]["redis-exporter"]["environment"]
+    address = told["REDIS_ADDR"].replace("://", f"://{told['REDIS_USER']}@")
+    passwords = json.loads((secrets_directory / "redis_exporter_passwords").read_text())
+    assert passwords == {address: (secrets_directory / "redis_exporter_password").read_text().strip()}
 
 
 def test_addresses_in_secrets_are_those_of_services(system, secrets_directory):
@@ -238,12 +281,6 @@ def test_a_stop_waits_for_what_the_processes_finish(system):
 
 def seconds(service: dict[str, Any]) -> int:
     return int(service["stop_grace_period"].removesuffix("s"))
-
-
-def number(pattern: str, text: str) -> int:
-    """The one number that a pattern finds."""
-    [found] = re.findall(pattern, text)
-    return int(found)
 
 
 def test_pgbouncer_pools_transactions_and_keeps_prepared_statements_apart(system):

@@ -13,6 +13,7 @@ import pytest
 
 from infrastructure.embedded.child import free_port
 from tests.deployment.fleet import Proxy
+from tests.deployment.probes import is_healthy
 from tests.deployment.proxying import adapted
 
 
@@ -90,3 +91,8 @@ def test_who_dawdles_over_a_request_is_cut_off(ports):
         started = time.monotonic()
         assert connection.recv(100).startswith(b"HTTP/1.1 408 ")
         assert 8 < time.monotonic() - started < 15
+
+
+def test_its_health_check_is_answered_by_the_process(ports):
+    assert is_healthy("proxy", 8080, ports[0])
+    assert not is_healthy("proxy", 8080, free_port())
