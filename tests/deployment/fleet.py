@@ -41,11 +41,30 @@ class Instance:
         self.process.terminate()
         return self.process.wait(seconds)
 
-    def restart(self, path: str = "/ready") -> None:
-        """Stops it, which must end well, and starts it again."""
+    def said(self) -> int:
+        """How much its log holds."""
+        return self.log.stat().st_size
+
+    def wait_until_it_says(self, text: bytes, after: int, seconds: float = 60) -> None:
+        """Returns when the log has this behind the first `after` bytes."""
+        deadline = time.monotonic() + seconds
+        while text not in self.log.read_bytes()[after:]:
+            assert time.monotonic() < deadline, self.log.read_text()[-5000:]
+            time.sleep(0.1)
+
+    def stop_well(self) -> None:
+        """Stops it, which must end well."""
         assert self.stop() == 0, self.log.read_text()[-5000:]
+
+    def start(self, path: str = "/ready") -> None:
+        """Starts it again."""
         self.process = self._started()
         self.wait_until_ready(path)
+
+    def restart(self, path: str = "/ready") -> None:
+        """Stops it, which must end well, and starts it again."""
+        self.stop_well()
+        self.start(path)
 
     def end(self) -> None:
         """Leaves nothing running, and waits for no drain."""

@@ -4,11 +4,12 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
 
 from infrastructure.embedded.child import free_port
@@ -19,6 +20,7 @@ from tests.journeys.system import System, environment
 TENANT = "rolling"
 DRAIN_SECONDS = 4
 """The deployment's own are 10: the proxy notices within two."""
+BATCH = 10
 
 
 @dataclass
@@ -72,10 +74,12 @@ class Fleet:
     """Two APIs behind the proxy, two workers and a sweeper."""
 
     apis: list[Instance]
-    background: list[Instance]
+    workers: list[Instance]
+    sweeper: Instance
     system: System
     place: Path
     https: int
+    database: str
 
     def load(self) -> Load:
         """A load as the admin."""
@@ -90,7 +94,9 @@ def fleet(copied_urls, redis_url, elasticsearch_url, mongodb_url, haproxy_progra
     variables = {
         **environment(copied_urls, redis_url, elasticsearch_url, mongodb_url),
         "DRAIN_SECONDS": str(DRAIN_SECONDS),
-        "PROJECTION_BATCH": "50",
+        "PROJECTION_BATCH": str(BATCH),
+        # Reads don't wait long for workers that are held up.
+        "READ_YOUR_WRITES_SECONDS": "0.5",
         "RETRY_BASE_SECONDS": "0.2",
     }
     with ExitStack() as stack:
@@ -103,31 +109,70 @@ def fleet(copied_urls, redis_url, elasticsearch_url, mongodb_url, haproxy_progra
         apis = [run("serve", PORT=str(free_port())) for _ in range(2)]
         ports = [str(free_port()) for _ in range(3)]
         kinds = ("worker", "worker", "sweeper")
-        background = [run(kind, PORT=port, METRICS_PORT=port) for kind, port in zip(kinds, ports, strict=True)]
+        *workers, sweeper = [run(kind, PORT=port, METRICS_PORT=port) for kind, port in zip(kinds, ports, strict=True)]
         system = System({**variables, "PORT": apis[0].url.rsplit(":", 1)[1]}, tmp_path)
         stack.enter_context(closing(system.client))
-        for each in (*apis, *background):
+        for each in (*apis, *workers, sweeper):
             each.wait_until_ready("/ready" if each in apis else "/metrics")
         system.make_tenant("Rolling Inc.", TENANT)
         https = free_port()
         servers = [int(each.url.rsplit(":", 1)[1]) for each in apis]
         configuration = adapted(tmp_path, http=free_port(), https=https, servers=servers)
         stack.enter_context(Proxy(haproxy_program, configuration, tmp_path, https))
-        yield Fleet(apis, background, system, tmp_path, https)
+        yield Fleet(apis, workers, sweeper, system, tmp_path, https, copied_urls.superuser)
 
 
+@contextmanager
+def held_up(fleet: Fleet) -> Iterator[None]:
+    """The workers finish no batch meanwhile."""
+    for worker in fleet.workers:
+        worker.wait_until_it_says(b'"projected"', worker.said())
+    with psycopg.connect(fleet.database) as connection:
+        connection.execute("LOCK TABLE projection_checkpoints IN EXCLUSIVE MODE")
+        yield
+
+
+def wait_for_work(load: Load) -> None:
+    """Returns when there is more to do than the batches that workers have at hand."""
+    enough = len(load.created) + 6 * BATCH
+    deadline = time.monotonic() + 90
+    while len(load.created) < enough:
+        assert time.monotonic() < deadline, load.failures[:5]
+        time.sleep(0.1)
+
+
+def ask_to_stop(worker: Instance) -> None:
+    """Returns when the worker begins nothing more; it waits for the batch at hand."""
+    said = worker.said()
+    worker.process.terminate()
+    worker.wait_until_it_says(b"Shutting down", said)
+
+
+@pytest.mark.timeout(400)
 def test_each_process_is_restarted_under_load_without_a_failed_request_or_a_lost_message(fleet: Fleet):
-    with fleet.load() as load:
-        time.sleep(2)
-        for api in fleet.apis:
-            api.restart()
+    with ExitStack() as held:
+        with fleet.load() as load:
             time.sleep(2)
-        for process in fleet.background:
-            process.restart("/metrics")
-        time.sleep(1)
+            for api in fleet.apis:
+                api.restart()
+                time.sleep(2)
+            for worker in fleet.workers:
+                worker.restart("/metrics")
+            # Neither the sweeper nor a later event's message may make up for one that is lost.
+            fleet.sweeper.stop_well()
+            held.enter_context(held_up(fleet))
+            wait_for_work(load)
+        for worker in fleet.workers:
+            ask_to_stop(worker)
+    for worker in fleet.workers:
+        worker.stop_well()
+    fleet.system.wait_for_lags(lambda lags: all(each.tenants for each in lags.values()), 0)
+    for worker in fleet.workers:
+        worker.start("/metrics")
+    fleet.system.wait_until_projected(60)
+    fleet.sweeper.start("/metrics")
     assert not load.failures, (load.failures[:5], len(load.failures), load.answered)
     assert len(load.created) > 100
-    fleet.system.wait_until_projected(30)
     stored = {each["id"] for each in fleet.system.all("/accounts")}
     assert set(load.created) <= stored
     assert len(stored) == len(load.created)
