@@ -158,6 +158,8 @@ CREATE TABLE deal_periods (
     archived boolean NOT NULL,
     PRIMARY KEY (tenant_id, generation, deal, valid_from)
 );
+CREATE INDEX deal_periods_present ON deal_periods (tenant_id, generation, pipeline, stage, currency)
+    INCLUDE (deal, kind, amount, probability) WHERE valid_to IS NULL AND NOT archived;
 
 -- What happened, and on whose timelines it shows: a record's own, and those of records that it belongs to.
 CREATE TABLE timeline_events (

@@ -59,8 +59,11 @@ def pipeline(
     database: Database, viewer: Viewer, *, now: datetime, as_of: date | datetime | None = None
 ) -> PipelineReport:
     """The pipeline now, or as of an instant or the end of a day in the tenant's time zone. Raises InTheFuture."""
-    instant = None if as_of is None else _instant(as_of, now, ZoneInfo(viewer.time_zone))
-    found = database.read(viewer.tenant, _STAGES, {"instant": instant, **viewer.seen})
+    if as_of is None:
+        found = database.read(viewer.tenant, _NOW, viewer.seen)
+    else:
+        instant = _instant(as_of, now, ZoneInfo(viewer.time_zone))
+        found = database.read(viewer.tenant, _THEN, {"instant": instant, **viewer.seen})
     stages = groupby(found, lambda row: (row["pipeline_id"], row["stage_id"]))
     return PipelineReport(as_of=as_of or now, stages=[_totals(list(rows)) for _, rows in stages])
 
@@ -92,7 +95,9 @@ def _totals(rows: list[dict[str, Any]]) -> StageTotals:
     )
 
 
-_STAGES = f"""
+def _stages(counted: str) -> str:
+    """What stands in each stage, of the periods that count."""
+    return f"""
 WITH stages AS (
     SELECT p.id AS pipeline_id, p.name AS pipeline, p.name_key, p.is_default, p.archived,
            (s.stage ->> 'id')::uuid AS stage_id, s.stage ->> 'name' AS stage, s.stage ->> 'kind' AS kind,
@@ -109,8 +114,7 @@ WITH stages AS (
         SELECT generation FROM projection_checkpoints
         WHERE tenant_id = %(tenant)s AND projection = 'deal_periods' AND live)
       AND NOT d.archived
-      AND CASE WHEN %(instant)s::timestamptz IS NULL THEN d.valid_to IS NULL
-               ELSE d.valid_from <= %(instant)s AND (d.valid_to IS NULL OR d.valid_to > %(instant)s) END
+      AND {counted}
       AND (%(owners)s::uuid[] IS NULL OR EXISTS (
         SELECT FROM deals o
         WHERE o.tenant_id = %(tenant)s AND o.id = d.deal AND {visible("o.owner")} AND o.generation = (
@@ -124,3 +128,7 @@ FROM stages s FULL JOIN totals t USING (pipeline_id, stage_id)
 WHERE s.archived IS NOT TRUE OR t.deals > 0
 ORDER BY s.is_default DESC NULLS LAST, s.name_key, pipeline_id, s.number, stage_id, t.currency
 """  # noqa: S608
+
+
+_NOW = _stages("d.valid_to IS NULL")  # and not archived: the condition of an index that holds all that is added up
+_THEN = _stages("d.valid_from <= %(instant)s AND (d.valid_to IS NULL OR d.valid_to > %(instant)s)")
