@@ -269,14 +269,14 @@ def test_no_file_is_written_elsewhere(tmp_path, name):
         files.unpack(buffer, tmp_path / "target", set())
 
 
-def test_files_are_part_of_a_backup_and_counted(urls, tmp_path):
+def test_files_are_part_of_a_backup_and_counted(fresh_urls, tmp_path):
     directory = tmp_path / "files"
     directory.mkdir()
     (directory / "one").write_bytes(b"1")
     data, keys = shelves(tmp_path)
     with data.held(), keys.held():
-        assert take(order(urls, directory), data, keys).data.files == 1
-        assert take(order(urls, tmp_path / "missing"), data, keys).data.files is None
+        assert take(order(fresh_urls, directory), data, keys).data.files == 1
+        assert take(order(fresh_urls, tmp_path / "missing"), data, keys).data.files is None
 
 
 def count_file(urls, tenant, file) -> None:
