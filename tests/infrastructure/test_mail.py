@@ -298,7 +298,7 @@ def test_what_was_asked_for_before_a_user_was_deactivated_is_not_sent(applicatio
     application.handler.handle(operator(tenant), "user", user, DeactivateUser())
     mailbox.start()
     time.sleep(1.5)
-    assert mailbox.to(email) == []
+    assert mailbox.to(email, count=0) == []
 
 
 @contextmanager
