@@ -6,7 +6,6 @@ The queue is a hint, the log is the truth: a lost message costs the time until t
 import logging
 import time
 from collections.abc import Collection, Iterable
-from typing import Any
 from uuid import UUID, uuid4
 
 import redis
@@ -71,8 +70,8 @@ class WakeUps:
             return
         noted = positions_key(self.prefix, tenant, actor) if actor.startswith("user-") else ""
         try:
-            pairs = ((group, tenant) for group in self._groups)
-            self._run(pairs, merged=True, noted=noted, position=position, entities=entities)
+            messages = self._messages(((group, tenant) for group in self._groups), merged=True)
+            self._send(messages, noted=noted, position=position, entities=entities)
         except redis.RedisError as error:
             self._resume_at = time.monotonic() + _PAUSE_SECONDS
             log.warning("no wake-up for tenant %s, the sweeper will see to it: %s", tenant, type(error).__name__)
@@ -80,7 +79,7 @@ class WakeUps:
     def wake(self, pairs: Iterable[tuple[str, UUID]]) -> bool:
         """Wakes groups of tenants, whether a wake-up waits already or not. False when Redis is away."""
         try:
-            self._run(pairs, merged=False)
+            self._send(self._messages(pairs, merged=False))
         except redis.RedisError as error:
             log.warning("nobody was woken, the sweeper will see to it: %s", type(error).__name__)
             return False
@@ -115,14 +114,11 @@ class WakeUps:
         """How many messages wait in the queue. Raises redis.RedisError."""
         return int(self._client.llen(f"{self.prefix}:{QUEUE}"))
 
-    def _run(self, pairs: Iterable[tuple[str, UUID]], *, merged: bool, **noted: Any) -> None:
-        self._send(
-            [
-                (self._flag(group, tenant) if merged else "", _message(PROJECT, group, str(tenant)))
-                for group, tenant in pairs
-            ],
-            **noted,
-        )
+    def _messages(self, pairs: Iterable[tuple[str, UUID]], *, merged: bool) -> list[tuple[str, Message[None]]]:
+        return [
+            (self._flag(group, tenant) if merged else "", _message(PROJECT, group, str(tenant)))
+            for group, tenant in pairs
+        ]
 
     def _send(
         self,

@@ -103,8 +103,7 @@ class Freshness:
 
     def _looked(self, tenant: UUID, look: asyncio.Task[dict[str, dict[str, Any]]]) -> None:
         del self._looks[tenant]
-        if not look.cancelled():
-            look.exception()  # it may be that nobody waits for it any more
+        _ended(look)
 
     def _read(self, tenant: UUID) -> dict[str, dict[str, Any]]:
         rows = self._database.read(tenant, _LIVE)
@@ -137,9 +136,10 @@ class Freshness:
             self._refresh = None  # before anybody could wait for one that is over
 
 
-def _ended(refresh: asyncio.Task[None]) -> None:
-    if not refresh.cancelled():
-        refresh.exception()  # it may be that nobody waits for it any more
+def _ended(task: asyncio.Task[Any]) -> None:
+    """Takes note of how a task ended: it may be that nobody waits for it any more."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _hopeless(row: dict[str, Any] | None, deadline: float) -> bool:
