@@ -36,10 +36,9 @@ class Instance:
             assert time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.1)
 
-    def stop(self, seconds: float = 60) -> int:
-        """Asks it to stop, and waits; its exit code."""
+    def ask_to_stop(self) -> None:
+        """Asks it to stop. To be asked once: a second signal may meet a process that listens no more, and kill it."""
         self.process.terminate()
-        return self.process.wait(seconds)
 
     def said(self) -> int:
         """How much its log holds."""
@@ -52,9 +51,15 @@ class Instance:
             assert time.monotonic() < deadline, self.log.read_text()[-5000:]
             time.sleep(0.1)
 
+    def wait_until_ended_well(self, seconds: float = 60) -> None:
+        """Waits for one that was asked to stop."""
+        code = self.process.wait(seconds)
+        assert code == 0, (code, self.log.read_text()[-5000:])
+
     def stop_well(self) -> None:
         """Stops it, which must end well."""
-        assert self.stop() == 0, self.log.read_text()[-5000:]
+        self.ask_to_stop()
+        self.wait_until_ended_well()
 
     def start(self, path: str = "/ready") -> None:
         """Starts it again."""

@@ -144,7 +144,7 @@ def wait_for_work(load: Load) -> None:
 def ask_to_stop(worker: Instance) -> None:
     """Returns when the worker begins nothing more; it waits for the batch at hand."""
     said = worker.said()
-    worker.process.terminate()
+    worker.ask_to_stop()
     worker.wait_until_it_says(b"Shutting down", said)
 
 
@@ -165,7 +165,7 @@ def test_each_process_is_restarted_under_load_without_a_failed_request_or_a_lost
         for worker in fleet.workers:
             ask_to_stop(worker)
     for worker in fleet.workers:
-        worker.stop_well()
+        worker.wait_until_ended_well()
     fleet.system.wait_for_lags(lambda lags: all(each.tenants for each in lags.values()), 0)
     for worker in fleet.workers:
         worker.start("/metrics")
