@@ -28,6 +28,7 @@ SELECT create_distributed_table('users', 'tenant_id', colocate_with := 'tenant_h
 SELECT create_distributed_table('pipelines', 'tenant_id', colocate_with := 'tenant_heads');
 SELECT create_distributed_table('deals', 'tenant_id', colocate_with := 'tenant_heads');
 SELECT create_distributed_table('deal_periods', 'tenant_id', colocate_with := 'tenant_heads');
+SELECT create_distributed_table('deal_totals', 'tenant_id', colocate_with := 'tenant_heads');
 SELECT create_distributed_table('timeline_events', 'tenant_id', colocate_with := 'tenant_heads');
 SELECT create_distributed_table('timelines', 'tenant_id', colocate_with := 'tenant_heads');
 SELECT create_distributed_table('files', 'tenant_id', colocate_with := 'tenant_heads');

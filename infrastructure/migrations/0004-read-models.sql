@@ -158,8 +158,23 @@ CREATE TABLE deal_periods (
     archived boolean NOT NULL,
     PRIMARY KEY (tenant_id, generation, deal, valid_from)
 );
-CREATE INDEX deal_periods_present ON deal_periods (tenant_id, generation, pipeline, stage, currency)
-    INCLUDE (deal, kind, amount, probability) WHERE valid_to IS NULL AND NOT archived;
+
+-- What stands in a stage now, added up; of nobody's deals (the nil owner) and those without a currency ('') as well.
+CREATE TABLE deal_totals (
+    tenant_id uuid NOT NULL,
+    generation integer NOT NULL,
+    pipeline uuid NOT NULL,
+    stage uuid NOT NULL,
+    kind text COLLATE "C" NOT NULL,
+    owner uuid NOT NULL,
+    currency text COLLATE "C" NOT NULL,
+    position bigint NOT NULL,
+    deals bigint NOT NULL,
+    priced bigint NOT NULL,
+    amount numeric NOT NULL,
+    weighted numeric NOT NULL,
+    PRIMARY KEY (tenant_id, generation, pipeline, stage, kind, owner, currency)
+);
 
 -- What happened, and on whose timelines it shows: a record's own, and those of records that it belongs to.
 CREATE TABLE timeline_events (
@@ -189,7 +204,8 @@ DECLARE
     v_table text;
 BEGIN
     FOREACH v_table IN ARRAY ARRAY[
-        'accounts', 'contacts', 'products', 'users', 'pipelines', 'deals', 'deal_periods', 'timeline_events', 'timelines'
+        'accounts', 'contacts', 'products', 'users', 'pipelines', 'deals', 'deal_periods', 'deal_totals',
+        'timeline_events', 'timelines'
     ] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', v_table);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', v_table);

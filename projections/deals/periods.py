@@ -1,4 +1,7 @@
-"""The periods of deals: what the pipeline counts of each, by when it was so in the world. `pipeline` queries them."""
+"""What the pipeline counts of each deal: its periods, by when it was so in the world, and the totals of the present.
+
+`pipeline` queries both.
+"""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -11,6 +14,7 @@ from msgspec import Struct
 from application.recording import Recorded
 from domain.neighbours import StageKind
 from projections.changes import Batch
+from projections.deals.totals import keep_totals
 from projections.ports import Rows
 
 
@@ -43,15 +47,17 @@ class DealPeriods:
     """The projection. Events of one instant make one period, as the last of them leaves the deal."""
 
     name = "deal_periods"
-    tables: Sequence[str] = ("deal_periods",)
+    tables: Sequence[str] = ("deal_periods", "deal_totals")
 
     def project(self, rows: Rows, batch: Batch) -> None:
-        """Adds the periods that the batch's events began, and ends the ones before; a repetition changes nothing."""
+        """Adds the periods that the batch's events began, ends the ones before, and keeps the totals; a repetition
+        changes nothing."""
         periods = [period for of_deal in _periods(batch).values() for period in of_deal]
         if periods:
             columns = {name: [getattr(period, name) for period in periods] for name in Period.__struct_fields__}
             rows.execute(_END_EARLIER, columns)
             rows.execute(_ADD, columns)
+        keep_totals(rows, batch)
 
 
 def _periods(batch: Batch) -> dict[UUID, list[Period]]:

@@ -11,6 +11,8 @@ from msgspec import Struct
 
 from domain.kernel import Refused
 from domain.neighbours import StageKind
+from projections.deals.totals import NOBODY
+from projections.ownership import live
 from projections.ports import Database
 from projections.viewer import Viewer, visible
 
@@ -95,32 +97,17 @@ def _totals(rows: list[dict[str, Any]]) -> StageTotals:
     )
 
 
-def _stages(counted: str) -> str:
-    """What stands in each stage, of the periods that count."""
+def _stages(totals: str) -> str:
+    """What stands in each stage; `totals` is a query by stage and currency."""
     return f"""
 WITH stages AS (
     SELECT p.id AS pipeline_id, p.name AS pipeline, p.name_key, p.is_default, p.archived,
            (s.stage ->> 'id')::uuid AS stage_id, s.stage ->> 'name' AS stage, s.stage ->> 'kind' AS kind,
            (s.stage ->> 'probability')::integer AS probability, s.number
     FROM pipelines p, jsonb_array_elements(p.document -> 'stages') WITH ORDINALITY AS s (stage, number)
-    WHERE p.tenant_id = %(tenant)s AND p.generation = (
-        SELECT generation FROM projection_checkpoints
-        WHERE tenant_id = %(tenant)s AND projection = 'pipelines' AND live)
+    WHERE p.tenant_id = %(tenant)s AND p.generation = {live("pipelines")}
 ), totals AS (
-    SELECT d.pipeline AS pipeline_id, d.stage AS stage_id, min(d.kind) AS kind, d.currency, count(*) AS deals,
-           sum(d.amount) AS amount, trim_scale(sum(d.amount * d.probability) * 0.01) AS weighted
-    FROM deal_periods d
-    WHERE d.tenant_id = %(tenant)s AND d.generation = (
-        SELECT generation FROM projection_checkpoints
-        WHERE tenant_id = %(tenant)s AND projection = 'deal_periods' AND live)
-      AND NOT d.archived
-      AND {counted}
-      AND (%(owners)s::uuid[] IS NULL OR EXISTS (
-        SELECT FROM deals o
-        WHERE o.tenant_id = %(tenant)s AND o.id = d.deal AND {visible("o.owner")} AND o.generation = (
-            SELECT generation FROM projection_checkpoints
-            WHERE tenant_id = %(tenant)s AND projection = 'deals' AND live)))
-    GROUP BY d.pipeline, d.stage, d.currency
+    {totals}
 )
 SELECT pipeline_id, stage_id, s.pipeline, s.stage, coalesce(s.kind, t.kind) AS kind, s.probability,
        coalesce(t.deals, 0) AS deals, t.currency, t.amount, t.weighted
@@ -130,5 +117,24 @@ ORDER BY s.is_default DESC NULLS LAST, s.name_key, pipeline_id, s.number, stage_
 """  # noqa: S608
 
 
-_NOW = _stages("d.valid_to IS NULL")  # and not archived: the condition of an index that holds all that is added up
-_THEN = _stages("d.valid_from <= %(instant)s AND (d.valid_to IS NULL OR d.valid_to > %(instant)s)")
+_NOW = _stages(f"""
+    SELECT d.pipeline AS pipeline_id, d.stage AS stage_id, min(d.kind) AS kind, nullif(d.currency, '') AS currency,
+           sum(d.deals)::bigint AS deals, CASE WHEN sum(d.priced) > 0 THEN sum(d.amount) END AS amount,
+           CASE WHEN sum(d.priced) > 0 THEN trim_scale(sum(d.weighted) * 0.01) END AS weighted
+    FROM deal_totals d
+    WHERE d.tenant_id = %(tenant)s AND d.generation = {live("deal_periods")} AND d.deals > 0
+      AND {visible(f"nullif(d.owner, '{NOBODY}')")}
+    GROUP BY d.pipeline, d.stage, d.currency
+""")  # noqa: S608
+
+_THEN = _stages(f"""
+    SELECT d.pipeline AS pipeline_id, d.stage AS stage_id, min(d.kind) AS kind, d.currency, count(*) AS deals,
+           sum(d.amount) AS amount, trim_scale(sum(d.amount * d.probability) * 0.01) AS weighted
+    FROM deal_periods d
+    WHERE d.tenant_id = %(tenant)s AND d.generation = {live("deal_periods")} AND NOT d.archived
+      AND d.valid_from <= %(instant)s AND (d.valid_to IS NULL OR d.valid_to > %(instant)s)
+      AND (%(owners)s::uuid[] IS NULL OR EXISTS (
+        SELECT FROM deals o
+        WHERE o.tenant_id = %(tenant)s AND o.id = d.deal AND {visible("o.owner")} AND o.generation = {live("deals")}))
+    GROUP BY d.pipeline, d.stage, d.currency
+""")  # noqa: S608

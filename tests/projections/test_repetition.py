@@ -7,12 +7,14 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from msgspec import structs
 from uuid_utils.compat import uuid7
 
 from domain.accounts.events import AccountCreated, AccountEdited
 from domain.contacts.events import ContactArchived, ContactCreated, ContactEdited, ContactPersonal
 from domain.deals.events import (
     DealArchived,
+    DealAssigned,
     DealContact,
     DealEdited,
     DealLost,
@@ -27,6 +29,7 @@ from domain.identity.events import UserCreated, UserEdited, UserPersonal
 from domain.permissions import Role
 from domain.pipelines.events import PipelineEdited
 from domain.products.events import ProductCreated, ProductEdited
+from projections.deals.pipeline import pipeline
 from tests.projections.relational import Stages, Tenancy, on
 
 STAGES = Stages()
@@ -101,6 +104,7 @@ _CHANGES: dict[str, list[Any]] = {
         lambda ids, dice: DealWon(previous=STAGES.new, stage=STAGES.won, amount=Decimal(5), currency="EUR"),
         lambda ids, dice: DealLost(previous=STAGES.new, stage=STAGES.lost),
         lambda ids, dice: DealReopened(previous=STAGES.lost, stage=STAGES.new, probability=10),
+        lambda ids, dice: DealAssigned(previous=None, owner=dice.choice([*ids["user"], None])),
         lambda ids, dice: DealArchived(),
         lambda ids, dice: DealRestored(),
     ],
@@ -147,3 +151,15 @@ def test_periods_of_a_deal_follow_one_another_without_gap_or_overlap(busy):
         assert each[-1][1] is None
         assert len(each) > 3
         assert all(start < (end or datetime.now(UTC)) for start, end in each)
+
+
+def test_the_totals_of_the_present_are_what_the_periods_add_up_to(busy):
+    busy.project(size=7)
+    now = datetime.now(UTC)
+    owners = {row["owner"] for row in busy.rows()["deals"]}
+    assert len(owners) > 1
+    for seen in (None, *({owner} for owner in owners if owner)):
+        viewer = structs.replace(busy.viewer, owners=seen and frozenset(seen))
+        present = pipeline(busy.database, viewer, now=now)
+        assert any(each.deals for each in present.stages)
+        assert present == pipeline(busy.database, viewer, now=now, as_of=now)
