@@ -1,7 +1,6 @@
 """PostgreSQL and Redis of a system on one machine: as services that are kept running, with roles and tables."""
 
 import shutil
-import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -9,6 +8,7 @@ from typing import Generic, Protocol, TypeVar
 
 from infrastructure.datadir import DataDirectory, password_in, port_in
 from infrastructure.embedded import EmbeddedPostgres, EmbeddedRedis
+from infrastructure.local_ports import is_free
 from infrastructure.migrate import APP, MONITOR, OWNER, create_database, create_roles, migrate
 from infrastructure.supervisor import Supervisor
 
@@ -28,10 +28,6 @@ class _Server(Protocol):
 
 
 S = TypeVar("S", bound=_Server)
-
-
-class PortTaken(Exception):
-    """Another program listens on the port."""
 
 
 class EmbeddedService(Generic[S]):
@@ -118,21 +114,3 @@ def _roles(server: EmbeddedPostgres, passwords: dict[str, str]) -> dict[str, str
         name: f"postgresql://{role}:{passwords[role]}@127.0.0.1:{server.port}/{DATABASE}"
         for name, role in _ROLES.items()
     }
-
-
-def is_free(port: int, host: str = "127.0.0.1") -> bool:
-    """Whether a server could listen on the port now."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-            probe.listen()
-        except OSError:
-            return False
-    return True
-
-
-def refuse_taken_port(port: int, host: str) -> None:
-    """Raises PortTaken where a server couldn't listen."""
-    if not is_free(port, host):
-        raise PortTaken(f"Port {port} of {host} is taken by another program. Choose another one with --port.")

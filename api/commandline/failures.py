@@ -37,7 +37,7 @@ def _told(error: Exception) -> tuple[str, int]:
     from infrastructure.datadir import NoSettings, SecretsLost
     from infrastructure.embedded import ServerDidNotStart
     from infrastructure.embedded.directory import DirectoryInUse
-    from infrastructure.onemachine import PortTaken
+    from infrastructure.local_ports import PortTaken
     from infrastructure.postgres import UnsafeRole
     from infrastructure.settings import InvalidSettings
     from projections.building import RebuildStopped

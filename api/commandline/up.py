@@ -137,7 +137,7 @@ def _settings(place: "DataDirectory", known: Mapping[str, str], port: int | None
 
     from infrastructure.datadir import OPTIONAL_STORES
     from infrastructure.embedded import free_port
-    from infrastructure.onemachine import refuse_taken_port
+    from infrastructure.local_ports import refuse_taken_port
 
     given = {**dotenv_values(".env", interpolate=False), **os.environ}
     values = {name: value for name, value in known.items() if name not in OPTIONAL_STORES}
@@ -153,7 +153,7 @@ def _settings(place: "DataDirectory", known: Mapping[str, str], port: int | None
     if port is None:
         port = int(given.get("PORT") or known.get("PORT") or "3000")
     values["PORT"] = str(port or free_port())
-    refuse_taken_port(int(values["PORT"]), values["HOST"])
+    refuse_taken_port(int(values["PORT"]), values["HOST"], chosen_by="--port")
     return values
 
 

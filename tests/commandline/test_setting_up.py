@@ -1,5 +1,6 @@
 """Migrations, tenants and first users."""
 
+import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
@@ -140,6 +141,16 @@ def test_production_does_not_start_with_the_published_password(run: Run):
     told = refused(run("serve", **PRODUCTION, DEFAULT_TENANT="acme", PORT="0"), 1)
     assert "published password" in told
     assert "seed admin --tenant acme --reset" in told
+
+
+@pytest.mark.parametrize("process", ["serve", "worker"])
+def test_a_port_that_another_program_has_is_said(run: Run, process):
+    # It shares its port, as Granian's processes do: a second server must not join them.
+    with socket.create_server(("127.0.0.1", 0), reuse_port=True) as other:
+        port = str(other.getsockname()[1])
+        setting = {"serve": "PORT", "worker": "METRICS_PORT"}[process]
+        told = refused(run(process, **{setting: port}), 1)
+    assert f"Port {port} of 127.0.0.1 is taken by another program. Choose another one with {setting}." in told
 
 
 def test_production_does_not_start_with_secrets_that_can_be_guessed(run: Run):
