@@ -13,6 +13,9 @@ SOURCES := domain application projections infrastructure api tests
 COMMANDS := verify-services deploy-verify db-migrate seed-admin queue-health queue-clear-dlq es-setup-ilm \
 	es-create-tenant-aliases security-scan logs
 
+# Each process that the tests start would compile the whole program again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup run test test-unit test-integration test-performance services lint scan format \
 	bench bench-growth load-smoke load-full load-soak lock clean $(COMMANDS)
 
