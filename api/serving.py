@@ -17,6 +17,7 @@ from granian.log import LogLevels
 from api.draining import Draining, DrainingServer
 from api.logs import logging_as_json
 from infrastructure.bootstrap import build
+from infrastructure.local_ports import refuse_taken_port
 from infrastructure.scrape_port import counting, scraped
 from infrastructure.settings import Settings
 from infrastructure.slow_readers import SlowReaders
@@ -30,7 +31,11 @@ _PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of <linux/prctl.h>
 
 
 def run(settings: Settings) -> None:
-    """Serves until a signal ends it: SIGTERM DRAIN_SECONDS later, with what is under way brought to its end."""
+    """Serves until a signal ends it: SIGTERM DRAIN_SECONDS later, with what is under way brought to its end.
+
+    Raises PortTaken: Granian's processes share their port, and so would a second server that nobody knows of.
+    """
+    refuse_taken_port(settings.port, settings.host, chosen_by="PORT")
     # The workers make their own pools and threads: nothing of this process may be copied into them.
     multiprocessing.set_start_method("spawn", force=True)
     with counting(), _read_besides(settings) as others, scraped(settings, others):

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from infrastructure.local_ports import refuse_taken_port
 from infrastructure.settings import Settings
 
 if TYPE_CHECKING:
@@ -36,10 +37,11 @@ def counting() -> Iterator[None]:
 @contextmanager
 def scraped(settings: Settings, others: "Sequence[Collector]" = ()) -> Iterator[None]:
     """Shows what this process and its children count, and what `others` read, at METRICS_PORT of METRICS_HOST, at any
-    path. Raises OSError where the port is taken."""
+    path. Raises PortTaken."""
     if not settings.metrics_port:
         yield
         return
+    refuse_taken_port(settings.metrics_port, settings.metrics_host, chosen_by="METRICS_PORT")
     from prometheus_client import CollectorRegistry, start_http_server  # noqa: PLC0415
 
     from infrastructure.telemetry import AllProcesses  # noqa: PLC0415

@@ -19,11 +19,8 @@ def serve_command(data_dir: DataDir = None) -> None:
     Stateless: any number of these may stand behind a load balancer.
     """
     from api.serving import run
-    from infrastructure.local_ports import refuse_taken_port
 
     found = _settings(data_dir)
-    # Granian's processes share their port, and so would a second server that nobody knows of.
-    refuse_taken_port(found.port, found.host, chosen_by="PORT")
     _refuse_what_is_unsafe(found)
     run(found)
 
@@ -65,11 +62,8 @@ def _refuse_what_is_unsafe(settings: "Settings") -> None:
 def _settings(data_dir: "Path | None") -> "Settings":
     from api.commandline.context import settings
     from api.logs import logging_as_json
-    from infrastructure.local_ports import refuse_taken_port
 
     os.environ.setdefault(TRACEBACK_VARIABLE, "1")  # a process's log is where the cause is looked for
     found = settings(data_dir)
     logging.config.dictConfig(logging_as_json(found.log_level))
-    if found.metrics_port:
-        refuse_taken_port(found.metrics_port, found.metrics_host, chosen_by="METRICS_PORT")
     return found

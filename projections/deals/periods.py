@@ -14,7 +14,7 @@ from msgspec import Struct
 from application.recording import Recorded
 from domain.neighbours import StageKind
 from projections.changes import Batch
-from projections.deals.totals import keep_totals
+from projections.deals.totals import COUNTED, keep_totals
 from projections.ports import Rows
 
 
@@ -39,8 +39,7 @@ class Period(Struct, kw_only=True):
     archived: bool
 
 
-_COUNTED = ("pipeline", "stage", "kind", "probability", "amount", "currency", "archived")
-_counted = attrgetter(*_COUNTED)
+_counted = attrgetter(*COUNTED)
 
 
 class DealPeriods:
@@ -74,7 +73,7 @@ def _periods(batch: Batch) -> dict[UUID, list[Period]]:
             began = periods.pop().began
         elif periods:
             periods[-1].valid_to, periods[-1].position = at, position
-        counted = dict(zip(_COUNTED, _counted(after), strict=True))
+        counted = dict(zip(COUNTED, _counted(after), strict=True))
         periods.append(Period(deal=recorded.id, valid_from=at, began=began, position=position, **counted))
     return found
 

@@ -6,30 +6,17 @@ They are kept by differences, so that the pipeline costs the same however many d
 from collections.abc import Iterator
 from decimal import Decimal
 from operator import attrgetter
-from typing import Protocol
 from uuid import UUID
 
 from msgspec import Struct
 
+from domain.deals.state import Deal
 from domain.neighbours import StageKind
 from projections.changes import Batch
 from projections.ports import Rows
 
 NOBODY = UUID(int=0)
 """Stands for no owner, as an empty text does for no currency: a key has no nulls."""
-
-
-class Counted(Protocol):
-    """What is counted of a deal."""
-
-    pipeline: UUID
-    stage: UUID
-    kind: StageKind
-    probability: int
-    amount: Decimal | None
-    currency: str | None
-    archived: bool
-    owner: UUID | None
 
 
 class Difference(Struct, kw_only=True):
@@ -48,7 +35,9 @@ class Difference(Struct, kw_only=True):
     weighted: Decimal
 
 
-_counted = attrgetter("pipeline", "stage", "kind", "probability", "amount", "currency", "archived", "owner")
+COUNTED = ("pipeline", "stage", "kind", "probability", "amount", "currency", "archived")
+"""The fields of a deal that the pipeline counts."""
+_counted = attrgetter(*COUNTED, "owner")
 
 
 def keep_totals(rows: Rows, batch: Batch) -> None:
@@ -71,7 +60,7 @@ def _differences(batch: Batch) -> Iterator[Difference]:
             yield from _part(recorded.position, after, 1)
 
 
-def _part(position: int, deal: Counted, sign: int) -> Iterator[Difference]:
+def _part(position: int, deal: Deal, sign: int) -> Iterator[Difference]:
     """One deal's part in its total; none of an archived one."""
     if deal.archived:
         return
