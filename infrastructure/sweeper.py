@@ -15,8 +15,8 @@ from infrastructure.pulse import Pulse
 from infrastructure.queue_health import MOST_WAITING, Queues
 from infrastructure.scrape_port import counting, scraped
 from infrastructure.settings import InvalidSettings, Settings
+from infrastructure.stopping import Stop, stop_signals
 from infrastructure.wakeups import WakeUps
-from infrastructure.worker import stop_signals
 from projections.engine import Engine
 from projections.ports import StoreAway
 
@@ -56,33 +56,31 @@ class Sweeper:
 
 def run(settings: Settings) -> None:
     """Puts an application together, and sweeps until SIGTERM or SIGINT."""
-    with counting(), scraped(settings):
+    with stop_signals() as stop, counting(), scraped(settings):
         from infrastructure.telemetry import Telemetry  # noqa: PLC0415 - see infrastructure.scrape_port
 
         telemetry = Telemetry()
         application = build(settings, telemetry=telemetry)
         pulse = Pulse(telemetry, "sweeper", [application.database])
         try:
-            run_sweeper(application)
+            run_sweeper(application, stop)
         finally:
             pulse.close()
             application.close()
 
 
-def run_sweeper(app: Application) -> None:
-    """Sweeps every `sweep_seconds` until SIGTERM or SIGINT. Raises InvalidSettings without a monitor's database."""
+def run_sweeper(app: Application, stop: Stop) -> None:
+    """Sweeps every `sweep_seconds` until a stop is asked. Raises InvalidSettings without a monitor's database."""
     if app.settings.database_monitor_url is None:
         raise InvalidSettings("DATABASE_MONITOR_URL: the sweeper needs the monitor's role to see all tenants")
     monitor = Monitor.open(app.settings.database_monitor_url.get_secret_value(), app.engine.groups.values())
     sweeper = Sweeper(monitor.due, app.announcements, Queues(app.redis, prefix=app.announcements.prefix), app.engine)
+    leftovers = every(_LEFTOVERS_SECONDS, lambda: app.filing.clear_leftovers(app.settings.upload_leftover_seconds))
+    stop.also(app.engine.stop)
     try:
-        with stop_signals(app.engine.stop) as stop:
-            leftovers = every(
-                _LEFTOVERS_SECONDS, lambda: app.filing.clear_leftovers(app.settings.upload_leftover_seconds)
-            )
-            while not stop.wait(app.settings.sweep_seconds):
-                sweep_quietly(sweeper.sweep)
-                sweep_quietly(leftovers)
+        while not stop.wait(app.settings.sweep_seconds):
+            sweep_quietly(sweeper.sweep)
+            sweep_quietly(leftovers)
     finally:
         monitor.close()
 

@@ -39,13 +39,14 @@ def rebuild_command(
     """
     from api.commandline.context import ACTOR, application, find
     from api.commandline.progress import progress
-    from infrastructure.worker import stop_signals
+    from infrastructure.stopping import stop_signals
     from projections.rebuilding import Rebuilder
 
     with application(data_dir) as built:
         chosen = _expanded(built, names or [])
         tenants = _with_a_log(built) if tenant is None else [find(built.tenancy, tenant).id]
-        with progress("Rebuilding", "events") as tell, stop_signals(built.engine.stop):
+        with progress("Rebuilding", "events") as tell, stop_signals() as stop:
+            stop.also(built.engine.stop)
             failed = Rebuilder(built.engine, lambda: tenants).rebuild(
                 chosen, by=ACTOR, afresh=afresh, progress=_Sum(tell).told
             )

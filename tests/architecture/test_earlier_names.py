@@ -23,8 +23,9 @@ each_row = pytest.mark.parametrize(("name", "command", "target"), ROWS, ids=[nam
 
 def make(*arguments: str) -> str:
     """What make prints; `--dry-run` runs nothing."""
-    # These tests may run under make themselves, whose flags and level would be heard here, too.
-    outside = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+    # These tests may run under make themselves, whose flags, level and variables would be heard here, too.
+    of_make = {"MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "PYTEST"}
+    outside = {name: value for name, value in os.environ.items() if name not in of_make}
     done = subprocess.run(["make", *arguments], cwd=ROOT, env=outside, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -9,6 +9,7 @@ import threading
 from infrastructure.bootstrap import build
 from infrastructure.postgres import is_passing
 from infrastructure.settings import Settings
+from infrastructure.stopping import stop_signals
 from infrastructure.worker import run_worker
 from projections.catalogue import groups
 from projections.engine import Engine
@@ -30,8 +31,9 @@ def main(how: str) -> int:
     )
     if how == "dying":
         threading.Timer(0.7, setattr, (app.broker, "do_fetch", _die)).start()
-    print("ready", flush=True)
-    return run_worker(app)
+    with stop_signals() as stop:
+        print("ready", flush=True)
+        return run_worker(app, stop)
 
 
 def _die(*_: object) -> None:

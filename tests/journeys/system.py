@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 
 from infrastructure.embedded.child import free_port
 from infrastructure.monitor import Lag, Monitor
@@ -135,6 +136,12 @@ class System:
                 time.sleep(0.05)
         finally:
             monitor.close()
+
+    def memory(self) -> dict[str, float]:
+        """How many megabytes each process and its children have resident."""
+        found = {name: psutil.Process(process.pid) for name, process in self.processes.items()}
+        families = {name: (each, *each.children(recursive=True)) for name, each in found.items()}
+        return {name: sum(one.memory_info().rss for one in all) / 1e6 for name, all in families.items()}
 
     @contextmanager
     def halted(self, *names: str) -> Iterator[None]:

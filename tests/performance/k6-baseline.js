@@ -21,13 +21,13 @@ const PASSWORD = __ENV.PASSWORD;
 const FIRST_USER = Number(__ENV.FIRST_USER || 0); // the users before were used up by an earlier run
 const REQUESTS_A_SECOND = 22; // of one VU, at most
 const MOST_REQUESTS = 270; // of one session: below the limit of 300
-const SESSION_MS = 14 * 60 * 1000; // an access token lasts for a minute more
+const SESSION_MS = (MODE === "try-rate" ? 0.04 : 14) * 60 * 1000; // an access token lasts for 15 minutes
 const BULK = 5;
 const CONTACTS = Number(__ENV.CONTACTS || 1000); // that every tenant has
 const SYLLABLES = [..."bdfgklmnprst"].flatMap((consonant) => [..."aeiou"].map((vowel) => consonant + vowel));
 
 const RATED = ["goal", "soak", "try-rate"].includes(MODE); // by the scenario, and not by the VUs themselves
-const READY_SECONDS = MODE === "try-rate" ? 6 : 30;
+const LOG_IN_SECONDS = 0.6; // between one and the next, so that hashing passwords does not fill the server
 
 function turns(vus, seconds, each = 10) {
   const found = {};
@@ -47,18 +47,19 @@ function turns(vus, seconds, each = 10) {
   return found;
 }
 
-// Everybody logs in first, and then actions begin at a rate, of 1.63 requests each. Without a graceful stop the VUs of
-// the first scenario are free, with their sessions, for the second.
+// Everybody logs in first, one after another, and then actions begin at a rate, of 1.63 requests each. Without a
+// graceful stop the VUs of the first scenario are free, with their sessions, for the second.
 function arrivals(requests, duration, vus) {
   const rate = Math.round(requests / 1.63);
+  const ready = `${Math.ceil(vus * LOG_IN_SECONDS) + 5}s`;
   return {
     ready: {
       executor: "per-vu-iterations",
       vus,
       iterations: 1,
-      maxDuration: `${READY_SECONDS}s`,
+      maxDuration: ready,
       gracefulStop: "0s",
-      exec: "logIn",
+      exec: "logInByTurns",
     },
     arrivals: {
       executor: "constant-arrival-rate",
@@ -66,7 +67,7 @@ function arrivals(requests, duration, vus) {
       duration,
       preAllocatedVUs: vus,
       maxVUs: vus,
-      startTime: `${READY_SECONDS}s`,
+      startTime: ready,
     },
   };
 }
@@ -94,11 +95,12 @@ export const GATES = {
 const RATE = RATED
   ? { "http_reqs{scenario:arrivals}": ["count>0"], "http_reqs{scenario:arrivals,kind:log-in}": ["count==0"] }
   : {};
+const RENEWED = ["soak", "try-rate"].includes(MODE) ? { "http_reqs{name:/api/v1/auth/refresh}": ["count>0"] } : {};
 const THROUGHPUT = MODE === "full" ? { http_reqs: ["rate>100"] } : RATE;
 
 export const options = {
   scenarios: SCENARIOS[MODE](),
-  thresholds: { ...GATES, ...THROUGHPUT },
+  thresholds: { ...GATES, ...THROUGHPUT, ...RENEWED },
   summaryTrendStats: ["avg", "min", "med", "max", "p(90)", "p(95)", "p(99)"],
   discardResponseBodies: false,
   noConnectionReuse: false,
@@ -129,8 +131,27 @@ export function logIn() {
   const credentials = { tenant: `load-${tenant}`, email: `user-${user}@load-${tenant}.example`, password: PASSWORD };
   const answer = ask("POST", "/api/v1/auth/login", credentials, RATED ? "log-in" : "post", 200);
   if (answer.status !== 200) exec.test.abort(`log-in failed: ${answer.status} ${answer.body}`);
+  session = { user, contacts: [], deal: null, stages: [] };
+  take(answer);
+}
+
+export function logInByTurns() {
+  sleep((exec.vu.idInTest - 1) * LOG_IN_SECONDS);
+  logIn();
+}
+
+// A session goes on with new tokens, as a browser's does: nobody types a password every quarter of an hour.
+function refresh() {
+  const answer = ask("POST", "/api/v1/auth/refresh", { refresh_token: session.refresh }, "post", 200);
+  if (answer.status !== 200) exec.test.abort(`no new tokens: ${answer.status} ${answer.body}`);
+  take(answer);
+}
+
+function take(answer) {
   sent = 0;
-  session = { user, since: Date.now(), token: answer.json("access_token"), contacts: [], deal: null, stages: [] };
+  session.since = Date.now();
+  session.token = answer.json("access_token");
+  session.refresh = answer.json("refresh_token");
 }
 
 function list() {
@@ -215,7 +236,8 @@ const MIX = [
 ];
 
 export default function () {
-  if (!session || Date.now() - session.since > SESSION_MS) logIn();
+  if (!session) logIn();
+  if (Date.now() - session.since > SESSION_MS) refresh();
   if (!RATED) pace();
   if (sent > MOST_REQUESTS - BULK) return sleep(0.1);
   let chance = Math.random() * 100;

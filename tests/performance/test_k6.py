@@ -35,6 +35,8 @@ def test_the_script_gets_the_answers_that_it_wants_within_the_limits(system, tmp
     rated = run(system, "try-rate", tmp_path, tenants=2, users=3, contacts=60)
     assert rated.metrics["http_reqs{scenario:arrivals}"]["count"] > 10
     assert rated.metrics["http_reqs{scenario:arrivals,kind:log-in}"]["count"] == 0, "each is logged in before"
+    assert rated.metrics["http_reqs{name:/api/v1/auth/refresh}"]["count"] > 0, "a session goes on with new tokens"
+    assert rated.metrics["checks"]["value"] == 1
     assert rated.metrics["vus_max"]["value"] == 3
     rules = {(each.metric, each.rule) for each in found.thresholds}
     assert {

@@ -38,10 +38,13 @@ def main() -> int:
             small = _fill(system, Path(place), arguments.contacts)
             told = {"tenants": TENANTS, "users": USERS, "contacts": small}
             run(system, "warm", Path(place), **told)  # a server that was just started compiles and connects first
+            before = system.memory()
             found = run(system, arguments.mode, Path(place), **told)
             if arguments.summary:
                 arguments.summary.write_text(found.text)
             print(found.table(f"k6, {arguments.mode}"), flush=True)
+            for name, megabytes in system.memory().items():
+                print(f"       {name:<8} {before[name]:.0f} MB of memory before, {megabytes:.0f} after", flush=True)
             if arguments.mode == "full":
                 _try_goal(system, Path(place), told)
     return 0 if found.holds else 1
