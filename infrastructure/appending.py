@@ -22,7 +22,7 @@ from application.ports import (
     UserLimitConflict,
     VersionConflict,
 )
-from infrastructure.postgres import Connection
+from infrastructure.round_trip import Connection
 
 
 class FutureEvent(Conflict):

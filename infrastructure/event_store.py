@@ -17,8 +17,9 @@ from domain.kernel import Claim, Personal, Sealed
 from domain.permissions import Role
 from infrastructure.appending import AppendCall, conflict
 from infrastructure.keys import KEYS_OF, DataKey, KeyRing, Keys
-from infrastructure.postgres import Connection, Database, shared_database
+from infrastructure.postgres import Database, shared_database
 from infrastructure.recorder import TenantRecorder
+from infrastructure.round_trip import Connection
 
 _COLUMNS = "stream, version, type, payload, metadata, position, occurred_at, recorded_at"
 _STREAMS = (

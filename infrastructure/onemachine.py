@@ -75,7 +75,7 @@ def start_stores(place: DataDirectory, known: Mapping[str, str], supervisor: Sup
     )
     supervisor.add(redis)
     urls = _database(postgres.server, {role: password_in(known.get(name)) for name, role in _ROLES.items()})
-    return {**urls, "REDIS_URL": redis.server.url()}
+    return {**urls, "DATABASE_PREPARE_THRESHOLD": "5", "REDIS_URL": redis.server.url()}
 
 
 @contextmanager

@@ -9,17 +9,17 @@ from uuid import UUID
 
 import psycopg
 from msgspec import Struct
-from psycopg import ClientCursor
-from psycopg.rows import DictRow, dict_row
+from psycopg.pq import TransactionStatus
+from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
+from infrastructure.round_trip import Bound, Connection, ask, bound
 from projections.ports import StoreAway, TookTooLong
 
 T = TypeVar("T")
-Connection = psycopg.Connection[DictRow]
 
-_PASSING = frozenset({"42501", "XX000", "40001", "40P01", "57P01", "57P02", "57P03"})
+_PASSING = frozenset({"42501", "XX000", "40001", "40P01", "57P01", "57P02", "57P03", "0A000", "26000"})
 
 
 class UnsafeRole(Exception):
@@ -60,6 +60,17 @@ def _away() -> Iterator[None]:
         raise
 
 
+@contextmanager
+def _ended(connection: Connection) -> Iterator[None]:
+    """Rolls back what is left of a transaction when it fails."""
+    try:
+        yield
+    except BaseException:
+        if not connection.closed and connection.pgconn.transaction_status != TransactionStatus.IDLE:
+            connection.rollback()
+        raise
+
+
 class Connections(Struct, frozen=True, kw_only=True):
     """A pool's connections: how many there are and may be, how many of them are idle, and how many callers wait."""
 
@@ -70,16 +81,31 @@ class Connections(Struct, frozen=True, kw_only=True):
 
 
 class Transaction:
-    """Statements of one tenant in one transaction."""
+    """Statements of one tenant in one transaction. It begins with the first of them."""
 
-    def __init__(self, connection: Connection, tenant: UUID) -> None:
-        self.connection = connection
+    def __init__(
+        self, connection: Connection, tenant: UUID, opening: Sequence[str], prepare_threshold: int | None
+    ) -> None:
         self.tenant = tenant
+        self._connection = connection
+        self._prepare_threshold = prepare_threshold
+        self._later: list[Bound] = []
+        for sql in opening:
+            self.later(sql)
 
     def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """Runs a statement; `%(tenant)s` is set. Its rows as dictionaries."""
-        cursor = self.connection.execute(sql, {"tenant": self.tenant, **(parameters or {})})
-        return cursor.fetchall() if cursor.description else []
+        self.later(sql, parameters)
+        statements, self._later = self._later, []
+        return ask(self._connection, statements, prepare_threshold=self._prepare_threshold)[-1]
+
+    def later(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
+        """Runs a statement whose rows nobody needs, in the round trip of the next one or of the commit."""
+        self._later.append(bound(self._connection, sql, {"tenant": self.tenant, **(parameters or {})}))
+
+    def commit(self) -> None:
+        """Ends it, with what was to be run later."""
+        self.execute("COMMIT")
 
 
 class Database:
@@ -100,7 +126,8 @@ class Database:
         on_asked: Callable[[float, bool], object] | None = None,
     ) -> None:
         self._on_asked = on_asked
-        self._opening = ["SELECT use_tenant(%(tenant)s)"]
+        self._prepare_threshold = prepare_threshold
+        self._opening = ["BEGIN", "SELECT use_tenant(%(tenant)s)"]
         if query_seconds is not None:
             self._opening.append(f"SET LOCAL statement_timeout = {max(1, round(query_seconds * 1000))}")
         self._pool: ConnectionPool[Connection] = ConnectionPool(
@@ -130,18 +157,13 @@ class Database:
         self, tenant: UUID, statements: Sequence[str], parameters: Mapping[str, Any] | None = None
     ) -> list[list[dict[str, Any]]]:
         """Runs several queries in one round trip and one transaction."""
-        script = ";".join((*self._opening, *statements))
         values = {"tenant": tenant, **(parameters or {})}
+        script = (*self._opening, *statements, "COMMIT")
 
         def run(connection: Connection) -> list[list[dict[str, Any]]]:
-            cursor = ClientCursor(connection, row_factory=dict_row)
-            cursor.execute(script, values)
-            results = []
-            for _ in self._opening[1:]:
-                cursor.nextset()
-            while cursor.nextset():
-                results.append(cursor.fetchall())
-            return results
+            asked = [bound(connection, sql, values) for sql in script]
+            with _ended(connection):
+                return ask(connection, asked, prepare_threshold=self._prepare_threshold)[len(self._opening) : -1]
 
         return self.run(run)
 
@@ -173,9 +195,10 @@ class Database:
     @contextmanager
     def transaction(self, tenant: UUID) -> Iterator[Transaction]:
         """A transaction for one tenant. It is not repeated."""
-        with _away(), self._pool.connection() as connection, connection.transaction():
-            ClientCursor(connection).execute(";".join(self._opening), {"tenant": tenant})
-            yield Transaction(connection, tenant)
+        with _away(), self._pool.connection() as connection, _ended(connection):
+            transaction = Transaction(connection, tenant, self._opening, self._prepare_threshold)
+            yield transaction
+            transaction.commit()
 
     def connections(self) -> Connections:
         """How the pool is used at this moment."""

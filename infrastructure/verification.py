@@ -15,7 +15,8 @@ import psycopg
 from msgspec import Struct
 from psycopg.rows import TupleRow, tuple_row
 
-from infrastructure.postgres import Connection, Database
+from infrastructure.postgres import Database
+from infrastructure.round_trip import Connection
 
 _PAGE = 500
 _FIRST = -(2**63)

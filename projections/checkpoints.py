@@ -112,7 +112,7 @@ def hold_all(transaction: Transaction, projection: str) -> list[Checkpoint]:
 
 def advance(transaction: Transaction, checkpoints: Sequence[Checkpoint], position: int) -> None:
     """Moves held checkpoints; they are published, and have no failure behind them."""
-    transaction.execute(
+    transaction.later(
         "UPDATE projection_checkpoints SET position = %(position)s, published = true, attempts = 0, failure = NULL,"  # noqa: S608
         f" retry_at = NULL, parked_at = NULL, updated_at = now() WHERE tenant_id = %(tenant)s AND {_THESE}",
         {**_keys(checkpoints), "position": position},

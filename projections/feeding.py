@@ -10,7 +10,7 @@ from application.ports import EventStore
 from application.recording import Metadata
 from projections.changes import Batch, folded
 from projections.checkpoints import Checkpoint
-from projections.targets import GenerationRows, Group, Target, Transaction
+from projections.targets import GenerationRows, Group, Statements, Target, Transaction
 
 
 class Fed(Struct, frozen=True, kw_only=True):
@@ -49,7 +49,7 @@ class Feeder:
         metadata = [each.recorded.metadata for each in batch.changes]
         return Fed(until=batch.until, events=len(metadata), failed=failed, metadata=metadata)
 
-    def _apply(self, transaction: Transaction, checkpoint: Checkpoint, batch: Batch) -> None:
+    def _apply(self, transaction: Statements, checkpoint: Checkpoint, batch: Batch) -> None:
         target = self._targets[checkpoint.projection]
         if batch.changes:
             target.apply(GenerationRows(transaction, checkpoint.generation), batch)
@@ -84,11 +84,10 @@ class _Savepoint:
     def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """Runs one statement."""
         if not self._begun:
-            self._transaction.execute("SAVEPOINT projecting")
+            self._transaction.later("SAVEPOINT projecting")
             self._begun = True
         return self._transaction.execute(sql, parameters)
 
     def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
         if self._begun:
-            end = "RELEASE SAVEPOINT projecting" if failure is None else "ROLLBACK TO SAVEPOINT projecting"
-            self._transaction.execute(end)
+            self._transaction.later(f"{'RELEASE' if failure is None else 'ROLLBACK TO'} SAVEPOINT projecting")

@@ -27,13 +27,20 @@ class RelationalProjection(Protocol):
         """Brings the rows to where the batch ends."""
 
 
-class Transaction(Protocol):
-    """Statements of one tenant in one transaction; `%(tenant)s` is set."""
+class Statements(Protocol):
+    """Statements of one tenant; `%(tenant)s` is set."""
 
     tenant: UUID
 
     def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """Runs one statement; its rows as dictionaries."""
+
+
+class Transaction(Statements, Protocol):
+    """Statements of one tenant in one transaction."""
+
+    def later(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
+        """Runs a statement whose rows nobody needs, in the round trip of the next one or of the commit."""
 
 
 class Transactions(Protocol):
@@ -49,7 +56,7 @@ class Transactions(Protocol):
 class GenerationRows:
     """projections.ports.Rows over an open transaction."""
 
-    def __init__(self, transaction: Transaction, generation: int) -> None:
+    def __init__(self, transaction: Statements, generation: int) -> None:
         self._transaction = transaction
         self.tenant = transaction.tenant
         self.generation = generation

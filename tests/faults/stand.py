@@ -40,8 +40,8 @@ class Stand:
     woken: list[tuple[str, UUID]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.database = Database(self.app_url, connections=8)
-        self.pool = Database(self.app_url, connections=8)
+        self.database = Database(self.app_url, connections=8, prepare_threshold=2)
+        self.pool = Database(self.app_url, connections=8, prepare_threshold=2)
         self.store: PostgresEventStore = event_store(self.database)
         self.engine = self._engine()
 

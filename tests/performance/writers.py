@@ -14,7 +14,8 @@ from application.recording import Metadata, stream_name
 from domain.contacts.events import ContactCreated, ContactEdited, ContactPersonal, EmailAddress
 from domain.kernel import Event
 from infrastructure.event_store import PostgresEventStore
-from infrastructure.postgres import Connection, Database
+from infrastructure.postgres import Database
+from infrastructure.round_trip import Connection
 from tests.fixtures import DatabaseUrls, event_store
 
 Write = Callable[[], object]

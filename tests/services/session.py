@@ -21,6 +21,7 @@ from tests.services.pgbouncer import PgBouncer
 
 PREFIX = "clientforge-tests-"
 # Enough for the tests' processes and for the pool of the MongoDB stand-in.
+_MEMORY, _ROOM = Path("/dev/shm"), 8_000_000_000  # noqa: S108
 POSTGRES_SETTINGS = {"max_connections": "400"}
 
 
@@ -69,6 +70,7 @@ class ServiceSession:
         if given is not None:
             return given
         directory = self.directory / "elasticsearch"
+        _put_in_memory(directory)
         try:
             return self._stack.enter_context(elasticsearch.Elasticsearch(directory)).url
         except Unavailable as reason:
@@ -149,6 +151,13 @@ def _new_directory() -> tuple[Path, DirectoryLock]:
             if directory.exists():
                 return directory, lock
             lock.release()
+
+
+def _put_in_memory(directory: Path) -> None:
+    """Has a directory lie in memory, where the system lets it be large: each refresh of a search index makes some
+    twenty small files, which cost half a millisecond of processor time each on some virtual disks."""
+    if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free >= _ROOM:
+        directory.symlink_to(tempfile.mkdtemp(prefix=PREFIX, dir=_MEMORY))
 
 
 def _remove_leftovers() -> None:

@@ -31,7 +31,8 @@ def main() -> int:
         superuser = services.postgres.superuser_url
         urls = copied(superuser, prepare_template(superuser, PASSWORDS))
         stores = (services.redis_url, services.elasticsearch_url, services.mongodb_url)
-        variables = {**environment(urls, *stores), "API_PROCESSES": "2", "LOG_LEVEL": "warning"}
+        own = {"API_PROCESSES": "2", "DATABASE_PREPARE_THRESHOLD": "5", "LOG_LEVEL": "warning"}
+        variables = {**environment(urls, *stores), **own}
         for name in WIDE_LIMITS:  # the limits that users have, not those of other tests
             variables.pop(name.upper())
         with running(variables, Path(place)) as system:

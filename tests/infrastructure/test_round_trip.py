@@ -1,0 +1,179 @@
+"""Statements in one round trip: their values and rows, their errors, and when they are prepared."""
+
+import threading
+import time
+from contextlib import closing
+from datetime import UTC, datetime
+from decimal import Decimal
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from infrastructure.postgres import Database
+from infrastructure.round_trip import ask, bound
+
+PREPARED = "SELECT count(*) AS prepared FROM pg_prepared_statements WHERE name LIKE 'clientforge%%'"
+
+
+@pytest.fixture
+def connection(fresh_urls):
+    with psycopg.connect(fresh_urls.owner, autocommit=True, prepare_threshold=None, row_factory=dict_row) as opened:
+        yield opened
+
+
+def run(connection, *statements, prepare_threshold=None):
+    """What comes of SQL, or of pairs of SQL and values, that are asked together."""
+    pairs = [each if isinstance(each, tuple) else (each, {}) for each in statements]
+    return ask(connection, [bound(connection, *each) for each in pairs], prepare_threshold=prepare_threshold)
+
+
+@pytest.mark.parametrize("prepare_threshold", [None, 0])
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("uuid", UUID(int=7)),
+        ("text", "it's 100 % \\ “quoted”"),
+        ("bytea", b"\x00\xff"),
+        ("bigint", 2**40),
+        ("numeric", Decimal("1.10")),
+        ("timestamptz", datetime(2026, 2, 28, 23, 59, tzinfo=UTC)),
+        ("boolean", False),
+        ("text[]", ["a", 'b"', ""]),
+        ("uuid[]", [UUID(int=1), UUID(int=2)]),
+        ("text", None),
+    ],
+)
+def test_a_value_comes_back_as_it_was_sent(connection, kind, value, prepare_threshold):
+    for placeholder in ("%(value)s", "%(value)b"):
+        statement = (f"SELECT {placeholder}::{kind} AS value, {placeholder}::{kind} AS again", {"value": value})
+        for _ in range(2):
+            assert run(connection, statement, prepare_threshold=prepare_threshold) == [
+                [{"value": value, "again": value}]
+            ]
+
+
+def test_statements_are_answered_in_their_order_those_without_rows_by_none(connection):
+    answers = run(
+        connection,
+        "CREATE TEMPORARY TABLE kept (number integer)",
+        ("INSERT INTO kept SELECT generate_series(1, %(last)s) RETURNING number", {"last": 2, "unused": object()}),
+        "SELECT count(*) AS all, '5 %%' AS share FROM kept",
+    )
+    assert answers == [[], [{"number": 1}, {"number": 2}], [{"all": 2, "share": "5 %"}]]
+
+
+def test_what_comes_behind_an_error_is_not_run_and_the_connection_goes_on(connection):
+    run(connection, "CREATE TEMPORARY TABLE kept (number integer)")
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        run(connection, "INSERT INTO kept VALUES (1)", "SELECT 1 / 0", "INSERT INTO kept VALUES (2)")
+    assert run(connection, "SELECT number FROM kept") == [[]], "outside of a transaction all of it is undone"
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        run(connection, "BEGIN", "INSERT INTO kept VALUES (1)", "SAVEPOINT here", "SELECT 1 / 0")
+    run(connection, "ROLLBACK TO here", "INSERT INTO kept VALUES (2)", "COMMIT")
+    assert run(connection, "SELECT number FROM kept ORDER BY number") == [[{"number": 1}, {"number": 2}]]
+
+
+def test_a_value_that_cannot_be_sent_is_refused_before_anything_is(connection):
+    with pytest.raises(psycopg.DataError):
+        bound(connection, "SELECT %(value)s::text", {"value": "\0"})
+    assert run(connection, "SELECT 1 AS one") == [[{"one": 1}]]
+
+
+def test_more_may_be_sent_and_answered_than_any_buffer_holds(connection):
+    text = "x" * 500_000
+    answers = run(connection, *[("SELECT %(text)s || '' AS text", {"text": text})] * 60)
+    assert [each[0]["text"] == text for each in answers] == [True] * 60
+
+
+def test_other_threads_go_on_while_one_waits(connection, fresh_urls):
+    waiting = threading.Thread(target=run, args=(connection, "SELECT pg_sleep(1)"))
+    started, longest = time.perf_counter(), 0.0
+    waiting.start()
+    while waiting.is_alive():
+        before = time.perf_counter()
+        time.sleep(0.001)
+        longest = max(longest, time.perf_counter() - before)
+    assert time.perf_counter() - started >= 1
+    assert longest < 0.7
+
+
+def test_a_connection_that_is_lost_meanwhile_says_so_and_is_closed(connection, fresh_urls):
+    with psycopg.connect(fresh_urls.owner, autocommit=True) as other:
+        ending = threading.Timer(0.3, other.execute, ("SELECT pg_terminate_backend(%s)", [connection.info.backend_pid]))
+        ending.start()
+        with pytest.raises(psycopg.OperationalError):
+            run(connection, "SELECT pg_sleep(60)", "SELECT 1")
+        ending.join()
+    with pytest.raises(psycopg.OperationalError):
+        run(connection, "SELECT 1")
+
+
+def test_what_comes_often_is_prepared_once_and_nothing_without_a_threshold(connection):
+    own = f"SELECT '{uuid4()}' AS own, %(number)s::integer AS number"
+    for number in range(5):
+        assert run(connection, (own, {"number": number}))[0][0]["number"] == number
+    assert run(connection, PREPARED) == [[{"prepared": 0}]]
+    own = f"SELECT '{uuid4()}' AS own, %(number)s::integer AS number"
+    for number in range(3):
+        assert run(connection, (own, {"number": number}), prepare_threshold=2)[0][0]["number"] == number
+        assert run(connection, PREPARED) == [[{"prepared": int(number == 2)}]]
+    run(connection, (own, {"number": 7}), (own, {"number": 8}), prepare_threshold=2)
+    assert run(connection, PREPARED) == [[{"prepared": 1}]]
+
+
+def test_a_statement_that_failed_is_prepared_the_next_time(connection):
+    own = f"SELECT '{uuid4()}' AS own, 1 / %(number)s::integer AS number"
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        run(connection, (own, {"number": 0}), prepare_threshold=0)
+    for _ in range(2):
+        assert run(connection, (own, {"number": 1}), prepare_threshold=0)[0][0]["number"] == 1
+
+
+def test_the_statements_that_filters_put_together_do_not_pile_up(connection):
+    for number in range(300):
+        assert run(connection, f"SELECT {number} AS filtered", prepare_threshold=0) == [[{"filtered": number}]]
+    prepared = run(connection, PREPARED)[0][0]["prepared"]
+    assert 200 <= prepared <= 250
+
+
+def test_prepared_statements_outlive_new_columns_and_a_server_that_has_lost_them(fresh_urls):
+    tenant = uuid4()
+    with (
+        closing(Database(fresh_urls.owner, connections=1, prepare_threshold=0)) as database,
+        psycopg.connect(fresh_urls.owner, autocommit=True) as owner,
+    ):
+        owner.execute("CREATE TABLE grown (number integer); INSERT INTO grown VALUES (1)")
+        for _ in range(2):
+            assert database.read(tenant, "SELECT * FROM grown") == [{"number": 1}]
+        owner.execute("ALTER TABLE grown ADD COLUMN name text")
+        assert database.read(tenant, "SELECT * FROM grown") == [{"number": 1, "name": None}]
+        database.run(lambda connection: connection.execute("DEALLOCATE ALL"))
+        assert database.read(tenant, "SELECT * FROM grown") == [{"number": 1, "name": None}]
+
+
+def test_what_is_to_run_later_runs_in_its_place_and_is_undone_with_the_rest(fresh_urls):
+    tenant = uuid4()
+    with closing(Database(fresh_urls.owner, connections=1)) as database:
+        database.run(lambda connection: connection.execute("CREATE TABLE noted (number serial, word text)"))
+
+        def words() -> list[str]:
+            return [row["word"] for row in database.read(tenant, "SELECT word FROM noted ORDER BY number")]
+
+        def note(word: str) -> tuple[str, dict[str, str]]:
+            return "INSERT INTO noted (word) VALUES (%(word)s)", {"word": word}
+
+        with database.transaction(tenant) as transaction:
+            transaction.later(*note("first"))
+            transaction.execute(*note("second"))
+            transaction.later(*note("last"))
+        assert words() == ["first", "second", "last"]
+        with pytest.raises(RuntimeError), database.transaction(tenant) as transaction:
+            transaction.execute(*note("never"))
+            transaction.later(*note("neither"))
+            raise RuntimeError
+        with pytest.raises(psycopg.errors.UndefinedTable), database.transaction(tenant) as transaction:
+            transaction.execute(*note("never"))
+            transaction.later("DELETE FROM nowhere")
+        assert words() == ["first", "second", "last"]
