@@ -170,7 +170,7 @@ class ApiKeys:
 
     def _row(self, claims: Claims) -> Mapping[str, Any]:
         """What is stored of a key. Raises InvalidToken, ExpiredToken or RevokedToken; it isn't proven any more then."""
-        rows = self._database.read(claims.tenant, _BEARER, {"id": claims.session, "user": claims.user})
+        rows = self._database.read(claims.tenant, _BEARER, {"id": claims.session, "user": claims.user}, by_key=True)
         try:
             if not rows or not secrets.compare_digest(rows[0]["hash"], claims.key_hash or b""):
                 raise InvalidToken("This is not a valid API key.")

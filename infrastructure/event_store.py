@@ -76,6 +76,7 @@ class PostgresEventStore:
                 "until": until,
                 "subjects": [] if sealed else [stream_subject(stream)[1] for stream in streams],
             },
+            by_key=True,
         )
         found: dict[str, list[Recorded]] = {}
         open = None if sealed else self._keyring.keys(tenant, keys).open
@@ -85,7 +86,8 @@ class PostgresEventStore:
 
     def log(self, tenant: UUID, *, after: int, limit: int, sealed: bool = False) -> list[Recorded]:
         """The events behind position `after`, in order, at most `limit`; fewer where they are large."""
-        rows = self._database.read(tenant, _LOG, {"after": after, "limit": limit, "bytes": _BYTES_AT_ONCE})
+        parameters = {"after": after, "limit": limit, "bytes": _BYTES_AT_ONCE}
+        rows = self._database.read(tenant, _LOG, parameters, by_key=True)
         open = None if sealed else self._keys_for(tenant, rows).open
         return [self._mapper.recorded(_entry(tenant, row), open) for row in rows]
 
@@ -121,6 +123,7 @@ class PostgresEventStore:
             "SELECT purpose, value_hash, stream FROM claims WHERE tenant_id = %(tenant)s"
             " AND (purpose, value_hash) IN (SELECT * FROM unnest(%(purposes)s::text[], %(hashes)s::bytea[]))",
             {"purposes": [claim.purpose for claim in wanted], "hashes": hashes},
+            by_key=True,
         )
         held = {(row["purpose"], row["value_hash"]): row["stream"] for row in rows}
         return {

@@ -149,19 +149,30 @@ class Database:
         """Closes all connections."""
         self._pool.close()
 
-    def read(self, tenant: UUID, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """Runs one query for one tenant in one round trip; `%(tenant)s` is set. Its rows as dictionaries."""
-        return self.read_all(tenant, (sql,), parameters)[0]
+    def read(
+        self, tenant: UUID, sql: str, parameters: Mapping[str, Any] | None = None, *, by_key: bool = False
+    ) -> list[dict[str, Any]]:
+        """Runs one query for one tenant in one round trip; `%(tenant)s` is set. Its rows as dictionaries.
+
+        `by_key`: one plan is the best for all values and tenants, so that it may be prepared.
+        """
+        return self.read_all(tenant, (sql,), parameters, by_key=by_key)[0]
 
     def read_all(
-        self, tenant: UUID, statements: Sequence[str], parameters: Mapping[str, Any] | None = None
+        self,
+        tenant: UUID,
+        statements: Sequence[str],
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        by_key: bool = False,
     ) -> list[list[dict[str, Any]]]:
         """Runs several queries in one round trip and one transaction."""
         values = {"tenant": tenant, **(parameters or {})}
-        script = (*self._opening, *statements, "COMMIT")
 
         def run(connection: Connection) -> list[list[dict[str, Any]]]:
-            asked = [bound(connection, sql, values) for sql in script]
+            asked = [bound(connection, sql, values) for sql in self._opening]
+            asked += [bound(connection, sql, values, preparable=by_key) for sql in statements]
+            asked.append(bound(connection, "COMMIT", values))
             with _ended(connection):
                 return ask(connection, asked, prepare_threshold=self._prepare_threshold)[len(self._opening) : -1]
 

@@ -55,17 +55,18 @@ class Bound(NamedTuple):
     values: Sequence[abc.Buffer | None]
     types: tuple[int, ...]
     formats: Sequence[pq.Format]
+    preparable: bool
 
 
-def bound(connection: Connection, sql: str, values: Mapping[str, Any]) -> Bound:
+def bound(connection: Connection, sql: str, values: Mapping[str, Any], *, preparable: bool = True) -> Bound:
     """SQL with placeholders as psycopg has them (`%(name)s`, or `b` for binary), and the values of their names, or
     more. Raises psycopg.Error for a value that can't be sent."""
     command = _command(sql)
     if not command.names:
-        return Bound(command, (), (), ())
+        return Bound(command, (), (), (), preparable)
     adapting: abc.Transformer = Transformer(connection)
     given = adapting.dump_sequence([values[name] for name in command.names], command.formats)
-    return Bound(command, given, tuple(adapting.types or ()), adapting.formats or ())
+    return Bound(command, given, tuple(adapting.types or ()), adapting.formats or (), preparable)
 
 
 _Prepared = dict[tuple[bytes, tuple[int, ...]], bytes]
@@ -113,9 +114,9 @@ def _send(
     pgconn: PGconn, statement: Bound, known: _Prepared, new: _Prepared, prepare_threshold: int | None
 ) -> Sequence[bool]:
     """Sends a statement, prepared or not; for each result that will come, whether its rows are asked for."""
-    command, values, types, formats = statement
+    command, values, types, formats, preparable = statement
     command.uses += 1
-    if prepare_threshold is not None:
+    if prepare_threshold is not None and preparable:
         key = (command.text, types)
         name = known.get(key) or new.get(key)
         if name is not None:

@@ -42,8 +42,13 @@ class Rows(Protocol):
 class Database(Protocol):
     """Reads read models. `sql` must filter on `%(tenant)s`, which is set besides the given parameters."""
 
-    def read(self, tenant: UUID, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """Runs one query for one tenant, in one round trip."""
+    def read(
+        self, tenant: UUID, sql: str, parameters: Mapping[str, Any] | None = None, *, by_key: bool = False
+    ) -> list[dict[str, Any]]:
+        """Runs one query for one tenant, in one round trip.
+
+        `by_key`: one plan is the best for all values and tenants, so that it may be prepared.
+        """
 
 
 class SearchDocument(Struct, frozen=True, kw_only=True):

@@ -46,7 +46,9 @@ class Transaction(Statements, Protocol):
 class Transactions(Protocol):
     """The database of checkpoints and relational read models. Raises StoreAway."""
 
-    def read(self, tenant: UUID, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+    def read(
+        self, tenant: UUID, sql: str, parameters: Mapping[str, Any] | None = None, *, by_key: bool = False
+    ) -> list[dict[str, Any]]:
         """Runs one query for one tenant, in a transaction of its own."""
 
     def transaction(self, tenant: UUID) -> AbstractContextManager[Transaction]:

@@ -27,11 +27,11 @@ class Counting:
         self._database = database
         self.reads, self.away = 0, False
 
-    def read(self, *arguments):
+    def read(self, *arguments, **options):
         self.reads += 1
         if self.away:
             raise StoreAway("told to be away")
-        return self._database.read(*arguments)
+        return self._database.read(*arguments, **options)
 
 
 class Nobody:

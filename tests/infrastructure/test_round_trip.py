@@ -11,8 +11,12 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from domain.kernel import NotFound
 from infrastructure.postgres import Database
 from infrastructure.round_trip import ask, bound
+from projections.contacts.directory import CONTACTS
+from projections.pages import PageRequest
+from projections.viewer import Viewer
 
 PREPARED = "SELECT count(*) AS prepared FROM pg_prepared_statements WHERE name LIKE 'clientforge%%'"
 
@@ -138,6 +142,19 @@ def test_the_statements_that_filters_put_together_do_not_pile_up(connection):
     assert 200 <= prepared <= 250
 
 
+def test_only_what_is_read_by_a_key_is_prepared_since_the_plan_of_a_list_depends_on_its_values(fresh_urls):
+    tenant = uuid4()
+    with closing(Database(fresh_urls.app, connections=1, prepare_threshold=0)) as database:
+        for _ in range(7):
+            with pytest.raises(NotFound):
+                CONTACTS.get(database, Viewer(tenant=tenant), uuid4())
+            assert CONTACTS.page(database, Viewer(tenant=tenant), CONTACTS.filters(), PageRequest()).items == []
+        prepared = database.read(tenant, "SELECT statement FROM pg_prepared_statements")
+    about = [row["statement"] for row in prepared if "FROM contacts" in row["statement"]]
+    assert len(about) == 1
+    assert "LIMIT" not in about[0]
+
+
 def test_prepared_statements_outlive_new_columns_and_a_server_that_has_lost_them(fresh_urls):
     tenant = uuid4()
     with (
@@ -146,11 +163,11 @@ def test_prepared_statements_outlive_new_columns_and_a_server_that_has_lost_them
     ):
         owner.execute("CREATE TABLE grown (number integer); INSERT INTO grown VALUES (1)")
         for _ in range(2):
-            assert database.read(tenant, "SELECT * FROM grown") == [{"number": 1}]
+            assert database.read(tenant, "SELECT * FROM grown", by_key=True) == [{"number": 1}]
         owner.execute("ALTER TABLE grown ADD COLUMN name text")
-        assert database.read(tenant, "SELECT * FROM grown") == [{"number": 1, "name": None}]
+        assert database.read(tenant, "SELECT * FROM grown", by_key=True) == [{"number": 1, "name": None}]
         database.run(lambda connection: connection.execute("DEALLOCATE ALL"))
-        assert database.read(tenant, "SELECT * FROM grown") == [{"number": 1, "name": None}]
+        assert database.read(tenant, "SELECT * FROM grown", by_key=True) == [{"number": 1, "name": None}]
 
 
 def test_what_is_to_run_later_runs_in_its_place_and_is_undone_with_the_rest(fresh_urls):
