@@ -7,10 +7,8 @@ from uuid import UUID
 
 import msgspec
 import psycopg
-from psycopg import Cursor
 from psycopg.errors import error_from_result
 from psycopg.pq import ConnStatus, ExecStatus, Format
-from psycopg.rows import DictRow
 
 from application.ports import (
     Append,
@@ -22,7 +20,7 @@ from application.ports import (
     UserLimitConflict,
     VersionConflict,
 )
-from infrastructure.round_trip import Connection
+from infrastructure.round_trip import Connection, ask, bound
 
 
 class FutureEvent(Conflict):
@@ -125,12 +123,6 @@ class AppendCall:
         raise error_from_result(result)
 
     def _row(self, connection: Connection) -> dict[str, Any]:
-        row = self._all(connection).fetchone()
-        if row is None:
-            raise LookupError("nothing was answered")
-        return row
-
-    def _all(self, connection: Connection) -> Cursor[DictRow]:
         arguments = {
             "tenant": self._tenant,
             "metadata": self._metadata,
@@ -144,7 +136,8 @@ class AppendCall:
             arguments["occurred_at"] = self._occurred_at
         if self._keys:
             arguments["subjects"], arguments["wrapped_keys"] = map(list, zip(*self._keys, strict=True))
-        return connection.execute(_append_all(frozenset(arguments)), arguments)
+        ((row,),) = ask(connection, [bound(connection, _append_all(frozenset(arguments)), arguments)])
+        return row
 
 
 _END_API_KEYS = "DELETE FROM api_keys WHERE tenant_id = %(tenant)s AND user_id = ANY(%(users)s)"

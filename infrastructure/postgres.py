@@ -14,12 +14,12 @@ from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from infrastructure.round_trip import Bound, Connection, ask, bound
+from infrastructure.round_trip import Bound, Connection, ask, bound, is_outdated
 from projections.ports import StoreAway, TookTooLong
 
 T = TypeVar("T")
 
-_PASSING = frozenset({"42501", "XX000", "40001", "40P01", "57P01", "57P02", "57P03", "0A000", "26000"})
+_PASSING = frozenset({"42501", "XX000", "40001", "40P01", "57P01", "57P02", "57P03"})
 
 
 class UnsafeRole(Exception):
@@ -33,7 +33,7 @@ def is_passing(error: BaseException) -> bool:
     if isinstance(error, psycopg.errors.UniqueViolation):
         return error.diag.table_name == "events" or not error.diag.table_name
     if isinstance(error, psycopg.Error) and error.sqlstate is not None:
-        return error.sqlstate in _PASSING
+        return error.sqlstate in _PASSING or is_outdated(error)
     return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
 
 
@@ -55,7 +55,11 @@ def _away() -> Iterator[None]:
     except psycopg.OperationalError as error:
         if isinstance(error, psycopg.errors.QueryCanceled):
             raise TookTooLong("PostgreSQL: a statement ran for too long") from error
-        if error.sqlstate is None or error.sqlstate.startswith(("08", "57P")):
+        if error.sqlstate is None or error.sqlstate.startswith(("08", "57P")) or is_outdated(error):
+            raise StoreAway(f"PostgreSQL: {error}") from error
+        raise
+    except psycopg.NotSupportedError as error:
+        if is_outdated(error):
             raise StoreAway(f"PostgreSQL: {error}") from error
         raise
 
@@ -67,7 +71,10 @@ def _ended(connection: Connection) -> Iterator[None]:
         yield
     except BaseException:
         if not connection.closed and connection.pgconn.transaction_status != TransactionStatus.IDLE:
-            connection.rollback()
+            try:
+                connection.rollback()
+            except psycopg.Error:
+                connection.close()
         raise
 
 
@@ -83,12 +90,9 @@ class Connections(Struct, frozen=True, kw_only=True):
 class Transaction:
     """Statements of one tenant in one transaction. It begins with the first of them."""
 
-    def __init__(
-        self, connection: Connection, tenant: UUID, opening: Sequence[str], prepare_threshold: int | None
-    ) -> None:
+    def __init__(self, connection: Connection, tenant: UUID, opening: Sequence[str]) -> None:
         self.tenant = tenant
         self._connection = connection
-        self._prepare_threshold = prepare_threshold
         self._later: list[Bound] = []
         for sql in opening:
             self.later(sql)
@@ -97,7 +101,12 @@ class Transaction:
         """Runs a statement; `%(tenant)s` is set. Its rows as dictionaries."""
         self.later(sql, parameters)
         statements, self._later = self._later, []
-        return ask(self._connection, statements, prepare_threshold=self._prepare_threshold)[-1]
+        try:
+            return ask(self._connection, statements)[-1]
+        except psycopg.Error:
+            if self._connection.pgconn.transaction_status == TransactionStatus.IDLE:
+                self._connection.close()  # it didn't even begin: nothing may run outside of it
+            raise
 
     def later(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
         """Runs a statement whose rows nobody needs, in the round trip of the next one or of the commit."""
@@ -126,15 +135,16 @@ class Database:
         on_asked: Callable[[float, bool], object] | None = None,
     ) -> None:
         self._on_asked = on_asked
-        self._prepare_threshold = prepare_threshold
         self._opening = ["BEGIN", "SELECT use_tenant(%(tenant)s)"]
         if query_seconds is not None:
             self._opening.append(f"SET LOCAL statement_timeout = {max(1, round(query_seconds * 1000))}")
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             dsn,
+            connection_class=Connection,
+            configure=lambda connection: setattr(connection, "threshold", prepare_threshold),
             kwargs={
                 "autocommit": True,
-                "prepare_threshold": prepare_threshold,
+                "prepare_threshold": None,
                 "row_factory": dict_row,
                 "application_name": "clientforge",
                 "client_encoding": "utf8",
@@ -174,7 +184,7 @@ class Database:
             asked += [bound(connection, sql, values, preparable=by_key) for sql in statements]
             asked.append(bound(connection, "COMMIT", values))
             with _ended(connection):
-                return ask(connection, asked, prepare_threshold=self._prepare_threshold)[len(self._opening) : -1]
+                return ask(connection, asked)[len(self._opening) : -1]
 
         return self.run(run)
 
@@ -191,11 +201,22 @@ class Database:
             result: T = _PATIENTLY(self._once, work)
             return result
 
+    @contextmanager
+    def _renewing(self) -> Iterator[None]:
+        """Begins with new connections when a prepared statement is out of date: the others have it, too."""
+        try:
+            yield
+        except psycopg.Error as error:
+            if is_outdated(error):
+                self._pool.drain()
+            raise
+
     def _once(self, work: Callable[[Connection], T]) -> T:
         connection = self._pool.getconn()  # not as a context: that would commit, and each statement does so already
         started, failed = time.perf_counter(), True
         try:
-            answer = work(connection)
+            with self._renewing():
+                answer = work(connection)
             failed = False
             return answer
         finally:
@@ -206,8 +227,8 @@ class Database:
     @contextmanager
     def transaction(self, tenant: UUID) -> Iterator[Transaction]:
         """A transaction for one tenant. It is not repeated."""
-        with _away(), self._pool.connection() as connection, _ended(connection):
-            transaction = Transaction(connection, tenant, self._opening, self._prepare_threshold)
+        with _away(), self._pool.connection() as connection, _ended(connection), self._renewing():
+            transaction = Transaction(connection, tenant, self._opening)
             yield transaction
             transaction.commit()
 

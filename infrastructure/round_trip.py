@@ -7,9 +7,9 @@ import functools
 import itertools
 import re
 import select
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg import abc, pq
@@ -19,17 +19,37 @@ from psycopg.pq import ConnStatus, ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
 from psycopg.rows import DictRow
 
-Connection = psycopg.Connection[DictRow]
-
 _PLACEHOLDER = re.compile(r"%(?:%|\((\w+)\)([sbt]))")
 _MOST_PREPARED = 250
 """Statements of a connection: what filters put together has no end."""
-_OUTDATED = frozenset({"0A000", "26000"})
-"""A prepared statement's result has other columns now, or the server doesn't know it."""
+
+_Types = tuple[int, ...]
+_Key = tuple[bytes, _Types]
+
+
+class Connection(psycopg.Connection[DictRow]):
+    """A connection that remembers what it has prepared: what came more often than `threshold`, unless that is None.
+
+    psycopg may prepare nothing itself on it: it deallocates everything after a rollback.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.threshold: int | None = None
+        self.prepared: dict[_Key, bytes] = {}
+
+
+def is_outdated(error: BaseException) -> bool:
+    """Whether the server has lost a prepared statement, or its result has other columns since a migration."""
+    if not isinstance(error, psycopg.Error):
+        return False
+    if error.sqlstate == "0A000":
+        return error.diag.source_function == "RevalidateCachedQuery"
+    return error.sqlstate == "26000"
 
 
 class _Command:
-    """A statement as the protocol has it. `uses` counts how often it came."""
+    """A statement as the protocol has it. `uses` counts how often it came with values of these types."""
 
     def __init__(self, sql: str) -> None:
         places: dict[tuple[str, str], int] = {}
@@ -42,10 +62,11 @@ class _Command:
         self.text = _PLACEHOLDER.sub(place, sql).encode()
         self.names = [name for name, _ in places]
         self.formats = [PyFormat(format) for _, format in places]
-        self.uses = 0
+        self.uses: Counter[_Types] = Counter()
 
 
 _command = functools.lru_cache(maxsize=2000)(_Command)
+_numbers = itertools.count()
 
 
 class Bound(NamedTuple):
@@ -53,44 +74,39 @@ class Bound(NamedTuple):
 
     command: _Command
     values: Sequence[abc.Buffer | None]
-    types: tuple[int, ...]
+    types: _Types
     formats: Sequence[pq.Format]
     preparable: bool
 
 
 def bound(connection: Connection, sql: str, values: Mapping[str, Any], *, preparable: bool = True) -> Bound:
     """SQL with placeholders as psycopg has them (`%(name)s`, or `b` for binary), and the values of their names, or
-    more. Raises psycopg.Error for a value that can't be sent."""
+    more. They go to the server beside the SQL: where it can't tell a type from what surrounds them, cast them.
+
+    Raises psycopg.Error for a value that can't be sent.
+    """
     command = _command(sql)
-    if not command.names:
-        return Bound(command, (), (), (), preparable)
+    if not command.names:  # such as BEGIN, which has no plan
+        return Bound(command, (), (), (), preparable=False)
     adapting: abc.Transformer = Transformer(connection)
     given = adapting.dump_sequence([values[name] for name in command.names], command.formats)
     return Bound(command, given, tuple(adapting.types or ()), adapting.formats or (), preparable)
 
 
-_Prepared = dict[tuple[bytes, tuple[int, ...]], bytes]
-_prepared: WeakKeyDictionary[Connection, _Prepared] = WeakKeyDictionary()
-_numbers = itertools.count()
-
-
-def ask(
-    connection: Connection, statements: Sequence[Bound], *, prepare_threshold: int | None
-) -> list[list[dict[str, Any]]]:
-    """The rows of each statement, as dictionaries. What comes more often than `prepare_threshold` is prepared.
+def ask(connection: Connection, statements: Sequence[Bound]) -> list[list[dict[str, Any]]]:
+    """The rows of each statement, as dictionaries.
 
     Raises psycopg.Error for the first that fails; those behind it are not run, those before it are as they are: begin
     a transaction with them. A connection that is left in the middle is closed.
     """
     pgconn = connection.pgconn
-    known = _prepared.setdefault(connection, {})
-    new: _Prepared = {}
-    asked: list[bool] = []
+    new: dict[_Key, bytes] = {}
+    preparing: list[_Key | None] = []
     answered = False
-    pgconn.enter_pipeline_mode()
     try:
+        pgconn.enter_pipeline_mode()
         for each in statements:
-            asked += _send(pgconn, each, known, new, prepare_threshold)
+            preparing += _send(connection, each, new)
         pgconn.pipeline_sync()
         _flush(pgconn)
         results = list(_results(pgconn))
@@ -99,37 +115,36 @@ def ask(
     finally:
         if not answered:
             connection.close()
-    for result in results:
-        if result.status == ExecStatus.FATAL_ERROR:
-            error = error_from_result(result)
-            if error.sqlstate in _OUTDATED:
-                known.clear()
-            raise error
-    known.update(new)
+    rows = []
     adapting: abc.Transformer = Transformer(connection)
-    return [_rows(adapting, result) for result, is_asked in zip(results, asked, strict=True) if is_asked]
+    for result, key in zip(results, preparing, strict=True):
+        if result.status == ExecStatus.FATAL_ERROR:
+            raise error_from_result(result)
+        if key is None:
+            rows.append(_rows(adapting, result))
+        else:
+            connection.prepared[key] = new[key]
+    return rows
 
 
-def _send(
-    pgconn: PGconn, statement: Bound, known: _Prepared, new: _Prepared, prepare_threshold: int | None
-) -> Sequence[bool]:
-    """Sends a statement, prepared or not; for each result that will come, whether its rows are asked for."""
+def _send(connection: Connection, statement: Bound, new: dict[_Key, bytes]) -> Sequence[_Key | None]:
+    """Sends a statement; for each result that will come, what it prepares, or None where it is the statement's own."""
     command, values, types, formats, preparable = statement
-    command.uses += 1
-    if prepare_threshold is not None and preparable:
+    pgconn, prepared = connection.pgconn, connection.prepared
+    if connection.threshold is not None and preparable:
         key = (command.text, types)
-        name = known.get(key) or new.get(key)
+        command.uses[types] += 1
+        name = prepared.get(key) or new.get(key)
         if name is not None:
             pgconn.send_query_prepared(name, values, formats)
-            return (True,)
-        if command.uses > prepare_threshold and len(known) + len(new) < _MOST_PREPARED:
-            # No name comes a second time: what failed may be there all the same.
-            name = new[key] = b"clientforge_%d" % next(_numbers)
+            return (None,)
+        if command.uses[types] > connection.threshold and len(prepared) + len(new) < _MOST_PREPARED:
+            name = new[key] = b"clientforge_%d" % next(_numbers)  # never twice: what failed may be there all the same
             pgconn.send_prepare(name, command.text, types)
             pgconn.send_query_prepared(name, values, formats)
-            return (False, True)
+            return (key, None)
     pgconn.send_query_params(command.text, values, types, formats)
-    return (True,)
+    return (None,)
 
 
 def _flush(pgconn: PGconn) -> None:

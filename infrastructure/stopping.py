@@ -17,14 +17,16 @@ class Stop:
         self._read, self._write = os.pipe()
 
     def ask(self) -> None:
-        """Asks for the stop, once or more often."""
+        """Asks for the stop. Who asks again asks in vain: what is told of it may hold a lock just now."""
+        if self.asked:
+            return
         self.asked = True
         os.write(self._write, b".")
         for tell in self._tell:
             tell()
 
     def also(self, tell: Callable[[], object]) -> None:
-        """Has something told of the stop, at once if it was asked already: maybe twice."""
+        """Has something told of the stop, at once if it was asked already."""
         self._tell.append(tell)
         if self.asked:
             tell()

@@ -50,7 +50,7 @@ class Sweeper:
 
     def _project(self, due: Sequence[tuple[str, UUID]]) -> None:
         for group, tenant in due:
-            while not self._engine.stopping.is_set() and not self._engine.drain(group, tenant):
+            while not self._engine.stopped and not self._engine.drain(group, tenant):
                 pass
 
 

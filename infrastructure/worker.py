@@ -60,13 +60,14 @@ def run_worker(app: Application, stop: Stop) -> int:
         with suppress(redis.RedisError):
             queue.worker_is_alive(name)
         stop.wait(_LOOK_SECONDS)
-    app.engine.stop()
+    asked = stop.asked
+    stop.ask()
     worker.stop(timeout=_STOP_MS)
     with suppress(redis.RedisError):
         queue.worker_is_gone(name)
-    if not stop.asked:
+    if not asked:
         log.critical("a thread of this worker died: it ends, so that it is started again")
-    return 0 if stop.asked else 1
+    return 0 if asked else 1
 
 
 def _is_fit(worker: Worker) -> bool:

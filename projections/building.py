@@ -1,6 +1,7 @@
 """The rebuild of some projections of one group and one tenant."""
 
 import logging
+import time
 from collections.abc import Callable, Collection
 from uuid import UUID
 
@@ -30,6 +31,9 @@ log = logging.getLogger(__name__)
 
 Progress = Callable[[UUID, str, int, int], object]
 """Told after each batch: tenant, projection, its position, the log's end."""
+
+_LOOK_SECONDS = 0.05
+"""How often a pause looks whether a stop was asked."""
 
 _SOON = 0.02
 """Seconds after which another rebuild, which holds a checkpoint, may have let go of it."""
@@ -206,8 +210,10 @@ class Build:
         return True
 
     def _pause(self, seconds: float) -> None:
-        self._engine.stopping.wait(seconds)
+        end = time.monotonic() + seconds
+        while not self._engine.stopped and (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, _LOOK_SECONDS))
 
     def _unless_stopped(self) -> None:
-        if self._engine.stopping.is_set():
+        if self._engine.stopped:
             raise RebuildStopped(f"the rebuild for tenant {self._tenant} was stopped, and can go on later")

@@ -1,6 +1,5 @@
 """The engine: brings the projections of a group and a tenant to the end of the log, whatever happens on the way."""
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -80,7 +79,7 @@ class Engine:
         self.on_parked = on_parked
         self.on_fed = on_fed
         self.pace = pace
-        self.stopping = threading.Event()
+        self.stopped = False
 
     def drain(self, group: str, tenant: UUID) -> bool:
         """Projects what the log holds for a group. False when it ended early: its turn is over, or a stop was asked.
@@ -93,8 +92,8 @@ class Engine:
         return _Drain(self, self.groups[group], tenant).run()
 
     def stop(self) -> None:
-        """Ends drains and rebuilds after the batch that they are at."""
-        self.stopping.set()
+        """Ends drains and rebuilds after the batch that they are at. No lock is taken: signals come at any moment."""
+        self.stopped = True
 
 
 class _Drain:
@@ -108,7 +107,7 @@ class _Drain:
 
     def run(self) -> bool:
         end = time.monotonic() + self._engine.pace.turn
-        while not self._engine.stopping.is_set() and (self._packs.narrowing or time.monotonic() < end):
+        while not self._engine.stopped and (self._packs.narrowing or time.monotonic() < end):
             # This look comes after the last lock was given back: whoever found it held has left its events to us.
             now = standing(self._engine.database, self._tenant, self._group.names)
             if missing := self._missing(now):

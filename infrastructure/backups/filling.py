@@ -22,7 +22,7 @@ def fill(engine: Engine, tenants: Iterable[UUID], *, parallel: int = 4) -> None:
 
     def one(tenant: UUID) -> None:
         for group in engine.groups:
-            while not engine.stopping.is_set() and not engine.drain(group, tenant):
+            while not engine.stopped and not engine.drain(group, tenant):
                 pass
 
     with ThreadPoolExecutor(parallel) as pool:

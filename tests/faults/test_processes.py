@@ -172,3 +172,35 @@ def test_the_sweeper_wakes_the_workers(projectors, environment, tenant):
         assert projectors.queue.health().swept_seconds is not None
         started.send_signal(signal.SIGTERM)
         assert started.wait(20) == 0
+
+
+STOPPED_EARLY_AND_LATE = """
+import os, signal
+import infrastructure.{0} as module
+from infrastructure.settings import Settings
+
+build = module.build
+
+def built(*arguments, **options):
+    app = build(*arguments, **options)
+    close = app.close
+    def closed():
+        os.kill(os.getpid(), signal.SIGTERM)
+        close()
+        print("closed", flush=True)
+    app.close = closed
+    os.kill(os.getpid(), signal.SIGTERM)
+    return app
+
+module.build = built
+print("ready", flush=True)
+module.run(Settings.load(_env_file=None){1})
+"""
+
+
+@pytest.mark.parametrize(("which", "logs"), [("worker", ", {'version': 1}"), ("sweeper", "")])
+def test_a_stop_before_the_work_begins_and_another_while_connections_close_end_a_process_well(which, logs, environment):
+    with process(environment, code=STOPPED_EARLY_AND_LATE.format(which, logs)) as started:
+        out, _ = started.communicate(timeout=60)
+        assert out == "closed\n"
+        assert started.returncode == 0

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -139,9 +139,13 @@ class System:
 
     def memory(self) -> dict[str, float]:
         """How many megabytes each process and its children have resident."""
-        found = {name: psutil.Process(process.pid) for name, process in self.processes.items()}
-        families = {name: (each, *each.children(recursive=True)) for name, each in found.items()}
-        return {name: sum(one.memory_info().rss for one in all) / 1e6 for name, all in families.items()}
+        sums = dict.fromkeys(self.processes, 0.0)
+        for name, process in self.processes.items():
+            with suppress(psutil.NoSuchProcess):
+                main = psutil.Process(process.pid)
+                for each in (main, *main.children(recursive=True)):
+                    sums[name] += each.memory_info().rss / 1e6
+        return sums
 
     @contextmanager
     def halted(self, *names: str) -> Iterator[None]:

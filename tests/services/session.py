@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
+import psutil
 import psycopg
 import redis
 
@@ -40,9 +41,21 @@ class ServiceSession:
     @cached_property
     def directory(self) -> Path:
         """The run's data, which ends with it. Data of killed runs is removed on the way."""
-        _remove_leftovers()
-        directory, lock = _new_directory()
+        place = Path(tempfile.gettempdir())
+        _remove_leftovers(place)
+        directory, lock = _new_directory(place)
         directory.chmod(0o755)  # an unprivileged PostgreSQL must pass through
+        self._stack.callback(lock.release)
+        self._stack.callback(_remove, directory)
+        return directory
+
+    def _in_memory(self) -> Path | None:
+        """A directory that lies in memory, where there is room: each refresh of a search index makes some twenty small
+        files, which cost half a millisecond of processor time each on some virtual disks."""
+        if not _MEMORY.is_dir() or min(shutil.disk_usage(_MEMORY).free, psutil.virtual_memory().available) < _ROOM:
+            return None
+        _remove_leftovers(_MEMORY)
+        directory, lock = _new_directory(_MEMORY)
         self._stack.callback(lock.release)
         self._stack.callback(_remove, directory)
         return directory
@@ -69,8 +82,7 @@ class ServiceSession:
         given = _given("TEST_ELASTICSEARCH_URL", elasticsearch.answers)
         if given is not None:
             return given
-        directory = self.directory / "elasticsearch"
-        _put_in_memory(directory)
+        directory = self._in_memory() or self.directory / "elasticsearch"
         try:
             return self._stack.enter_context(elasticsearch.Elasticsearch(directory)).url
         except Unavailable as reason:
@@ -141,10 +153,10 @@ def _mongodb_container(directory: Path, reason: Unavailable) -> docker.Container
     )
 
 
-def _new_directory() -> tuple[Path, DirectoryLock]:
+def _new_directory(place: Path) -> tuple[Path, DirectoryLock]:
     """A directory of this run's own, locked. One that another run took for a leftover meanwhile is given up."""
     while True:
-        directory = Path(tempfile.mkdtemp(prefix=PREFIX))
+        directory = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
         lock = DirectoryLock(directory)
         with suppress(DirectoryInUse, FileNotFoundError):
             lock.acquire()
@@ -153,15 +165,8 @@ def _new_directory() -> tuple[Path, DirectoryLock]:
             lock.release()
 
 
-def _put_in_memory(directory: Path) -> None:
-    """Has a directory lie in memory, where the system lets it be large: each refresh of a search index makes some
-    twenty small files, which cost half a millisecond of processor time each on some virtual disks."""
-    if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free >= _ROOM:
-        directory.symlink_to(tempfile.mkdtemp(prefix=PREFIX, dir=_MEMORY))
-
-
-def _remove_leftovers() -> None:
-    for directory in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+def _remove_leftovers(place: Path) -> None:
+    for directory in place.glob(f"{PREFIX}*"):
         lock = DirectoryLock(directory)
         try:
             lock.acquire()
