@@ -117,12 +117,12 @@ class ApiKeys:
             if not transaction.execute(_STILL, {"user": owner.user, "session": owner.session}):
                 raise RevokedToken("This session has ended, or its bearer's rights have changed: log in again.")
             made = transaction.execute(
-                "INSERT INTO api_keys (tenant_id, key_id, user_id, name, hash, scopes, made_at, expires_at,"
+                "INSERT INTO api_keys (tenant_id, key_id, user_id, name, hash, scopes, made_at, expires_at,"  # noqa: S608
                 " rate_limits)"
                 " SELECT %(tenant)s, %(id)s, %(user)s, %(name)s, %(hash)s, %(scopes)s, clock_timestamp(), %(expires)s,"
                 " %(limits)s"
                 " WHERE (SELECT count(*) FROM api_keys WHERE tenant_id = %(tenant)s AND user_id = %(user)s) < %(most)s"
-                " ON CONFLICT DO NOTHING RETURNING *",
+                f" ON CONFLICT DO NOTHING RETURNING {_SHOWN}",
                 {
                     "id": token.id,
                     "user": owner.user,
@@ -170,7 +170,7 @@ class ApiKeys:
 
     def _row(self, claims: Claims) -> Mapping[str, Any]:
         """What is stored of a key. Raises InvalidToken, ExpiredToken or RevokedToken; it isn't proven any more then."""
-        rows = self._database.read(claims.tenant, _BEARER, {"id": claims.session, "user": claims.user}, by_key=True)
+        rows = self._database.read(claims.tenant, _BEARER, {"id": claims.session, "user": claims.user}, one_plan=True)
         try:
             if not rows or not secrets.compare_digest(rows[0]["hash"], claims.key_hash or b""):
                 raise InvalidToken("This is not a valid API key.")
@@ -197,8 +197,8 @@ class ApiKeys:
         """Changes the limits of one of the owner's keys, from its next request on. Raises NotFound or Invalid."""
         with self._database.transaction(owner.tenant) as transaction:
             found = transaction.execute(
-                "SELECT * FROM api_keys WHERE tenant_id = %(tenant)s AND key_id = %(id)s AND user_id = %(user)s"
-                " FOR UPDATE",
+                f"SELECT {_SHOWN} FROM api_keys"  # noqa: S608
+                " WHERE tenant_id = %(tenant)s AND key_id = %(id)s AND user_id = %(user)s FOR UPDATE",
                 {"id": id, "user": owner.user},
             )
             if not found:
@@ -243,6 +243,8 @@ def revoked(transaction: Transaction, user: UUID, keys: Collection[UUID] | None 
     )
     return sorted(row["key_id"] for row in ended)
 
+
+_SHOWN = "key_id, name, scopes, made_at, expires_at, used_at, rate_limits"
 
 _STILL = """
 SELECT 1 FROM principals p

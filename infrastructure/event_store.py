@@ -76,7 +76,7 @@ class PostgresEventStore:
                 "until": until,
                 "subjects": [] if sealed else [stream_subject(stream)[1] for stream in streams],
             },
-            by_key=True,
+            one_plan=True,
         )
         found: dict[str, list[Recorded]] = {}
         open = None if sealed else self._keyring.keys(tenant, keys).open
@@ -87,7 +87,7 @@ class PostgresEventStore:
     def log(self, tenant: UUID, *, after: int, limit: int, sealed: bool = False) -> list[Recorded]:
         """The events behind position `after`, in order, at most `limit`; fewer where they are large."""
         parameters = {"after": after, "limit": limit, "bytes": _BYTES_AT_ONCE}
-        rows = self._database.read(tenant, _LOG, parameters, by_key=True)
+        rows = self._database.read(tenant, _LOG, parameters, one_plan=True)
         open = None if sealed else self._keys_for(tenant, rows).open
         return [self._mapper.recorded(_entry(tenant, row), open) for row in rows]
 
@@ -123,7 +123,7 @@ class PostgresEventStore:
             "SELECT purpose, value_hash, stream FROM claims WHERE tenant_id = %(tenant)s"
             " AND (purpose, value_hash) IN (SELECT * FROM unnest(%(purposes)s::text[], %(hashes)s::bytea[]))",
             {"purposes": [claim.purpose for claim in wanted], "hashes": hashes},
-            by_key=True,
+            one_plan=True,
         )
         held = {(row["purpose"], row["value_hash"]): row["stream"] for row in rows}
         return {

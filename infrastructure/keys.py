@@ -93,7 +93,7 @@ class KeyRing:
 
     def read(self, tenant: UUID, subjects: Collection[UUID]) -> Keys:
         """The keys of these subjects."""
-        rows = self._database.read(tenant, KEYS_OF, {"subjects": list(subjects)}, by_key=True) if subjects else []
+        rows = self._database.read(tenant, KEYS_OF, {"subjects": list(subjects)}, one_plan=True) if subjects else []
         return self.keys(tenant, rows)
 
     def sealing(self, tenant: UUID, subjects: Collection[UUID]) -> dict[UUID, DataKey]:
@@ -101,7 +101,7 @@ class KeyRing:
         found = {subject: key for subject in subjects if (key := self._sealing.get((tenant, subject)))}
         unknown = [subject for subject in subjects if subject not in found]
         if unknown:
-            for row in self._database.read(tenant, KEYS_OF, {"subjects": unknown}, by_key=True):
+            for row in self._database.read(tenant, KEYS_OF, {"subjects": unknown}, one_plan=True):
                 if row["wrapped"]:
                     found[row["subject"]] = self._unwrapped(tenant, row["subject"], row["wrapped"])
                     self.remember(tenant, row["subject"], found[row["subject"]])

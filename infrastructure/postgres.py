@@ -1,6 +1,7 @@
 """PostgreSQL as the application's role sees it: one tenant at a time, the setting gone with the transaction."""
 
 import functools
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_rand
 
 from infrastructure.round_trip import Bound, Connection, ask, bound, is_outdated
 from projections.ports import StoreAway, TookTooLong
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -55,10 +58,10 @@ def _away() -> Iterator[None]:
     except psycopg.OperationalError as error:
         if isinstance(error, psycopg.errors.QueryCanceled):
             raise TookTooLong("PostgreSQL: a statement ran for too long") from error
-        if error.sqlstate is None or error.sqlstate.startswith(("08", "57P")) or is_outdated(error):
+        if error.sqlstate is None or error.sqlstate.startswith(("08", "57P")):
             raise StoreAway(f"PostgreSQL: {error}") from error
         raise
-    except psycopg.NotSupportedError as error:
+    except psycopg.Error as error:
         if is_outdated(error):
             raise StoreAway(f"PostgreSQL: {error}") from error
         raise
@@ -90,9 +93,16 @@ class Connections(Struct, frozen=True, kw_only=True):
 class Transaction:
     """Statements of one tenant in one transaction. It begins with the first of them."""
 
-    def __init__(self, connection: Connection, tenant: UUID, opening: Sequence[str]) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        tenant: UUID,
+        opening: Sequence[str],
+        on_error: Callable[[Connection, psycopg.Error], object],
+    ) -> None:
         self.tenant = tenant
         self._connection = connection
+        self._on_error = on_error
         self._later: list[Bound] = []
         for sql in opening:
             self.later(sql)
@@ -103,9 +113,10 @@ class Transaction:
         statements, self._later = self._later, []
         try:
             return ask(self._connection, statements)[-1]
-        except psycopg.Error:
+        except psycopg.Error as error:
+            self._on_error(self._connection, error)
             if self._connection.pgconn.transaction_status == TransactionStatus.IDLE:
-                self._connection.close()  # it didn't even begin: nothing may run outside of it
+                self._connection.close()  # it didn't begin, or is over: nothing may run outside of it
             raise
 
     def later(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
@@ -135,6 +146,7 @@ class Database:
         on_asked: Callable[[float, bool], object] | None = None,
     ) -> None:
         self._on_asked = on_asked
+        self._renewed = 0.0
         self._opening = ["BEGIN", "SELECT use_tenant(%(tenant)s)"]
         if query_seconds is not None:
             self._opening.append(f"SET LOCAL statement_timeout = {max(1, round(query_seconds * 1000))}")
@@ -160,13 +172,13 @@ class Database:
         self._pool.close()
 
     def read(
-        self, tenant: UUID, sql: str, parameters: Mapping[str, Any] | None = None, *, by_key: bool = False
+        self, tenant: UUID, sql: str, parameters: Mapping[str, Any] | None = None, *, one_plan: bool = False
     ) -> list[dict[str, Any]]:
         """Runs one query for one tenant in one round trip; `%(tenant)s` is set. Its rows as dictionaries.
 
-        `by_key`: one plan is the best for all values and tenants, so that it may be prepared.
+        `one_plan`: one plan is the best for all values and tenants, so that it may be prepared.
         """
-        return self.read_all(tenant, (sql,), parameters, by_key=by_key)[0]
+        return self.read_all(tenant, (sql,), parameters, one_plan=one_plan)[0]
 
     def read_all(
         self,
@@ -174,14 +186,14 @@ class Database:
         statements: Sequence[str],
         parameters: Mapping[str, Any] | None = None,
         *,
-        by_key: bool = False,
+        one_plan: bool = False,
     ) -> list[list[dict[str, Any]]]:
         """Runs several queries in one round trip and one transaction."""
         values = {"tenant": tenant, **(parameters or {})}
 
         def run(connection: Connection) -> list[list[dict[str, Any]]]:
             asked = [bound(connection, sql, values) for sql in self._opening]
-            asked += [bound(connection, sql, values, preparable=by_key) for sql in statements]
+            asked += [bound(connection, sql, values, preparable=one_plan) for sql in statements]
             asked.append(bound(connection, "COMMIT", values))
             with _ended(connection):
                 return ask(connection, asked)[len(self._opening) : -1]
@@ -201,24 +213,24 @@ class Database:
             result: T = _PATIENTLY(self._once, work)
             return result
 
-    @contextmanager
-    def _renewing(self) -> Iterator[None]:
-        """Begins with new connections when a prepared statement is out of date: the others have it, too."""
-        try:
-            yield
-        except psycopg.Error as error:
-            if is_outdated(error):
-                self._pool.drain()
-            raise
+    def _failed(self, connection: Connection, error: psycopg.Error) -> None:
+        """Begins with new connections when a prepared statement is out of date, for the others have it, too. Those that
+        are at work are replaced when they come back."""
+        if is_outdated(error) and connection.made > self._renewed:
+            self._renewed = time.monotonic()
+            log.warning("a prepared statement is out of date, all connections to PostgreSQL are made anew: %s", error)
+            self._pool.drain()
 
     def _once(self, work: Callable[[Connection], T]) -> T:
         connection = self._pool.getconn()  # not as a context: that would commit, and each statement does so already
         started, failed = time.perf_counter(), True
         try:
-            with self._renewing():
-                answer = work(connection)
+            answer = work(connection)
             failed = False
             return answer
+        except psycopg.Error as error:
+            self._failed(connection, error)
+            raise
         finally:
             self._pool.putconn(connection)
             if self._on_asked is not None:
@@ -227,8 +239,8 @@ class Database:
     @contextmanager
     def transaction(self, tenant: UUID) -> Iterator[Transaction]:
         """A transaction for one tenant. It is not repeated."""
-        with _away(), self._pool.connection() as connection, _ended(connection), self._renewing():
-            transaction = Transaction(connection, tenant, self._opening)
+        with _away(), self._pool.connection() as connection, _ended(connection):
+            transaction = Transaction(connection, tenant, self._opening, self._failed)
             yield transaction
             transaction.commit()
 

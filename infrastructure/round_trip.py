@@ -7,8 +7,10 @@ import functools
 import itertools
 import re
 import select
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 import psycopg
@@ -21,7 +23,7 @@ from psycopg.rows import DictRow
 
 _PLACEHOLDER = re.compile(r"%(?:%|\((\w+)\)([sbt]))")
 _MOST_PREPARED = 250
-"""Statements of a connection: what filters put together has no end."""
+"""Statements of a connection; further ones are never prepared, for what filters put together has no end."""
 
 _Types = tuple[int, ...]
 _Key = tuple[bytes, _Types]
@@ -37,6 +39,7 @@ class Connection(psycopg.Connection[DictRow]):
         super().__init__(*arguments, **options)
         self.threshold: int | None = None
         self.prepared: dict[_Key, bytes] = {}
+        self.made = time.monotonic()
 
 
 def is_outdated(error: BaseException) -> bool:
@@ -96,8 +99,9 @@ def bound(connection: Connection, sql: str, values: Mapping[str, Any], *, prepar
 def ask(connection: Connection, statements: Sequence[Bound]) -> list[list[dict[str, Any]]]:
     """The rows of each statement, as dictionaries.
 
-    Raises psycopg.Error for the first that fails; those behind it are not run, those before it are as they are: begin
-    a transaction with them. A connection that is left in the middle is closed.
+    Raises psycopg.Error for the first that fails; those behind it are not run. They are one transaction, which is
+    committed behind the last of them, unless they begin or go on with one that is said to be. A connection that is left
+    in the middle is closed.
     """
     pgconn = connection.pgconn
     new: dict[_Key, bytes] = {}
@@ -117,9 +121,12 @@ def ask(connection: Connection, statements: Sequence[Bound]) -> list[list[dict[s
             connection.close()
     rows = []
     adapting: abc.Transformer = Transformer(connection)
-    for result, key in zip(results, preparing, strict=True):
+    for result, key in zip_longest(results, preparing):  # one more when the commit fails
         if result.status == ExecStatus.FATAL_ERROR:
-            raise error_from_result(result)
+            error = error_from_result(result)
+            if is_outdated(error):
+                connection.prepared.clear()
+            raise error
         if key is None:
             rows.append(_rows(adapting, result))
         else:

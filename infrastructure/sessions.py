@@ -114,7 +114,7 @@ class Sessions:
             " WHERE tenant_id = %(tenant)s AND session_id = %(session)s AND user_id = %(user)s) AS going_on"
             " FROM principals WHERE tenant_id = %(tenant)s AND user_id = %(user)s",
             {"user": claims.user, "session": claims.session},
-            by_key=True,
+            one_plan=True,
         )
         if not rows or not rows[0]["active"] or rows[0]["stamp"] != claims.stamp or not rows[0]["going_on"]:
             raise RevokedToken("This session has ended, or its bearer's rights have changed: log in again.")

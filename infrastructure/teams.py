@@ -10,7 +10,7 @@ def team(database: Database, tenant: UUID, user: UUID) -> frozenset[UUID]:
 
     A circle of managers, which the rules don't allow, ends where it closes.
     """
-    return frozenset(row["user_id"] for row in database.read(tenant, _TEAM, {"user": user}, by_key=True))
+    return frozenset(row["user_id"] for row in database.read(tenant, _TEAM, {"user": user}, one_plan=True))
 
 
 # UNION drops what was found before, so a circle ends.

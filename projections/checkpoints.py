@@ -68,7 +68,7 @@ def standing(database: Transactions, tenant: UUID, names: Collection[str]) -> St
         " UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, position FROM tenant_heads"
         " WHERE tenant_id = %(tenant)s",
         {"names": list(names)},
-        by_key=True,
+        one_plan=True,
     )
     heads = [row["head"] for row in rows if row["head"] is not None]
     return Standing(

@@ -126,7 +126,7 @@ class Directory(Generic[R, F]):
             f"SELECT ({self._told})::text AS document FROM {self.name}"  # noqa: S608
             f" WHERE tenant_id = %(tenant)s AND generation = {self._live} AND id = %(id)s {self._visible}",
             {"id": record, **shown_to(viewer)},
-            by_key=True,
+            one_plan=True,
         )
         if not found:
             raise NotFound(f"There is no such {self.entity}.")

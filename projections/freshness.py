@@ -53,7 +53,7 @@ class Freshness:
         """
         positions = self._positions.of(tenant, user)
         if positions is None:
-            heads = self._database.read(tenant, _HEAD, by_key=True)
+            heads = self._database.read(tenant, _HEAD, one_plan=True)
             return int(heads[0]["position"]) if heads else 0
         return max((at for entity, at in positions.items() if entities is None or entity in entities), default=0)
 
@@ -106,7 +106,7 @@ class Freshness:
         _ended(look)
 
     def _read(self, tenant: UUID) -> dict[str, dict[str, Any]]:
-        rows = self._database.read(tenant, _LIVE, by_key=True)
+        rows = self._database.read(tenant, _LIVE, one_plan=True)
         if len(self._passed) > _KEPT:
             self._passed.clear()
             self._findable.clear()

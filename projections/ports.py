@@ -43,11 +43,11 @@ class Database(Protocol):
     """Reads read models. `sql` must filter on `%(tenant)s`, which is set besides the given parameters."""
 
     def read(
-        self, tenant: UUID, sql: str, parameters: Mapping[str, Any] | None = None, *, by_key: bool = False
+        self, tenant: UUID, sql: str, parameters: Mapping[str, Any] | None = None, *, one_plan: bool = False
     ) -> list[dict[str, Any]]:
         """Runs one query for one tenant, in one round trip.
 
-        `by_key`: one plan is the best for all values and tenants, so that it may be prepared.
+        `one_plan`: one plan is the best for all values and tenants, so that it may be prepared.
         """
 
 

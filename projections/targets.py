@@ -47,7 +47,7 @@ class Transactions(Protocol):
     """The database of checkpoints and relational read models. Raises StoreAway."""
 
     def read(
-        self, tenant: UUID, sql: str, parameters: Mapping[str, Any] | None = None, *, by_key: bool = False
+        self, tenant: UUID, sql: str, parameters: Mapping[str, Any] | None = None, *, one_plan: bool = False
     ) -> list[dict[str, Any]]:
         """Runs one query for one tenant, in a transaction of its own."""
 

@@ -172,7 +172,7 @@ def test_reads_outlive_new_columns_and_a_server_that_has_lost_what_was_prepared(
     ):
 
         def read(_number: int) -> object:
-            return database.read(tenant, f"{grown}, pg_sleep(0.02)", by_key=True)[0]["number"]
+            return database.read(tenant, f"{grown}, pg_sleep(0.02)", one_plan=True)[0]["number"]
 
         owner.execute("CREATE TABLE grown (number integer); INSERT INTO grown VALUES (1)")
         assert list(threads.map(read, range(100))) == [1] * 100
@@ -184,21 +184,45 @@ def test_reads_outlive_new_columns_and_a_server_that_has_lost_what_was_prepared(
         assert list(threads.map(read, range(100))) == [1] * 100
 
 
-def test_a_transaction_that_meets_an_outdated_statement_fails_as_away_and_the_next_goes_on(fresh_urls):
+@pytest.mark.parametrize(
+    ("loss", "caught"),
+    [
+        ("ALTER TABLE grown ADD COLUMN name text", False),
+        ("ALTER TABLE grown ADD COLUMN name text", True),
+        ("DEALLOCATE ALL", False),
+    ],
+)
+def test_a_transaction_that_meets_an_outdated_statement_fails_as_away_and_the_next_goes_on(fresh_urls, loss, caught):
     tenant, grown = uuid4(), "SELECT grown.*, %(tenant)s IS NULL AS nobodys FROM grown"
-    with (
-        closing(Database(fresh_urls.owner, connections=1, prepare_threshold=0)) as database,
-        psycopg.connect(fresh_urls.owner, autocommit=True) as owner,
-    ):
-        owner.execute("CREATE TABLE grown (number integer); INSERT INTO grown VALUES (1)")
+    with closing(Database(fresh_urls.owner, connections=1, prepare_threshold=0)) as database:
+        database.run(lambda connection: connection.execute("CREATE TABLE grown (number integer)"))
         for _ in range(2):
             with database.transaction(tenant) as transaction:
                 transaction.execute(grown)
-        owner.execute("ALTER TABLE grown ADD COLUMN name text")
-        with pytest.raises(StoreAway), database.transaction(tenant) as transaction:
-            transaction.execute(grown)
+        database.run(lambda connection: connection.execute(loss))
+        if caught:  # as a projection's error is
+            with database.transaction(tenant) as transaction:
+                transaction.execute("SELECT 1")
+                transaction.later("SAVEPOINT here")
+                with pytest.raises(psycopg.Error):
+                    transaction.execute(grown)
+                transaction.later("ROLLBACK TO SAVEPOINT here")
+        else:
+            with pytest.raises(StoreAway), database.transaction(tenant) as transaction:
+                transaction.execute(grown)
         with database.transaction(tenant) as transaction:
-            assert transaction.execute(grown) == [{"number": 1, "name": None, "nobodys": False}]
+            assert transaction.execute(grown) == []
+
+
+def test_an_error_of_the_commit_is_the_servers_own(connection):
+    run(
+        connection,
+        "CREATE TABLE held (id integer PRIMARY KEY)",
+        "CREATE TABLE holding (id integer REFERENCES held DEFERRABLE INITIALLY DEFERRED)",
+    )
+    with pytest.raises(psycopg.errors.ForeignKeyViolation):
+        run(connection, "INSERT INTO holding VALUES (1)")
+    assert run(connection, "SELECT id FROM holding") == [[]]
 
 
 def test_a_transaction_that_fails_takes_nothing_from_the_next_one(fresh_urls):
@@ -216,7 +240,7 @@ def test_what_the_server_can_never_do_is_no_outdated_statement(fresh_urls):
     never = "SELECT count(*), %(tenant)s IS NULL AS nobodys FROM tenant_heads FOR UPDATE"
     with closing(Database(fresh_urls.app, connections=1, prepare_threshold=0)) as database:
         with pytest.raises(psycopg.errors.FeatureNotSupported) as failure:
-            database.read(uuid4(), never, by_key=True)
+            database.read(uuid4(), never, one_plan=True)
         assert not is_passing(failure.value)
 
 

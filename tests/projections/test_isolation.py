@@ -40,9 +40,9 @@ class Told:
         self._database = database
         self.asked: list[tuple[str, dict[str, object]]] = []
 
-    def read(self, tenant, sql, parameters=None, *, by_key=False):
+    def read(self, tenant, sql, parameters=None, *, one_plan=False):
         self.asked.append((sql, dict(parameters or {})))
-        return self._database.read(tenant, sql, parameters, by_key=by_key)
+        return self._database.read(tenant, sql, parameters, one_plan=one_plan)
 
 
 def furnished(database, store, mark: str) -> Furnished:
