@@ -21,8 +21,8 @@ from tests.services.databases import Postgres
 from tests.services.pgbouncer import PgBouncer
 
 PREFIX = "clientforge-tests-"
-# Enough for the tests' processes and for the pool of the MongoDB stand-in.
 _MEMORY, _ROOM = Path("/dev/shm"), 8_000_000_000  # noqa: S108
+# Enough for the tests' processes and for the pool of the MongoDB stand-in.
 POSTGRES_SETTINGS = {"max_connections": "400"}
 
 
@@ -40,13 +40,9 @@ class ServiceSession:
 
     @cached_property
     def directory(self) -> Path:
-        """The run's data, which ends with it. Data of killed runs is removed on the way."""
-        place = Path(tempfile.gettempdir())
-        _remove_leftovers(place)
-        directory, lock = _new_directory(place)
+        """The run's data."""
+        directory = self._own_directory(Path(tempfile.gettempdir()))
         directory.chmod(0o755)  # an unprivileged PostgreSQL must pass through
-        self._stack.callback(lock.release)
-        self._stack.callback(_remove, directory)
         return directory
 
     def _in_memory(self) -> Path | None:
@@ -54,8 +50,12 @@ class ServiceSession:
         files, which cost half a millisecond of processor time each on some virtual disks."""
         if not _MEMORY.is_dir() or min(shutil.disk_usage(_MEMORY).free, psutil.virtual_memory().available) < _ROOM:
             return None
-        _remove_leftovers(_MEMORY)
-        directory, lock = _new_directory(_MEMORY)
+        return self._own_directory(_MEMORY)
+
+    def _own_directory(self, place: Path) -> Path:
+        """A directory that ends with the run. Those of killed runs are removed on the way."""
+        _remove_leftovers(place)
+        directory, lock = _new_directory(place)
         self._stack.callback(lock.release)
         self._stack.callback(_remove, directory)
         return directory
