@@ -158,7 +158,7 @@ function list() {
   const sorts = ["", "&sort=-created_at", "&status=qualified", "&owner=me"];
   const path = `/api/v1/contacts?limit=50${any(sorts)}`;
   const answer = ask("GET", path, null, "get", 200);
-  session.contacts = (answer.json("items") || []).map((each) => each.id);
+  session.contacts = answer.json("items.#.id"); // by its path: k6 would make objects of all the rest
   const next = answer.json("next");
   if (next) ask("GET", `${path}&cursor=${encodeURIComponent(next)}`, null, "get", 200);
 }
@@ -177,7 +177,7 @@ function search() {
   const typed = Math.random() < 0.1 ? `${first[0]}${first[2]}${first[1]}${first.slice(3)}` : first;
   const path = `/api/v1/search?q=${typed}%20${last.slice(0, 4)}&types=contact`;
   const answer = ask("GET", path, null, "search", 200);
-  return check(answer, { "search finds somebody": (each) => each.status === 200 && each.json("items").length > 0 });
+  return check(answer, { "search finds somebody": (each) => each.status === 200 && each.json("items.#") > 0 });
 }
 
 // The words that the contacts' names are made of: see word() in tests/performance/serving.py.
