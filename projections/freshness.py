@@ -1,7 +1,7 @@
 """Waiting for one's own writes: until the projections that a query reads have passed a position of the log.
 
-A wait holds neither a connection nor a thread: it looks for a moment, and sleeps. What was once seen is remembered,
-so that a reader who is up to date costs no query.
+A wait holds neither a connection nor a thread: it looks for a moment, and sleeps, at first for most of what waits took
+of late, since each look costs a query. What was once seen is remembered, so that a reader who is up to date costs none.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from projections.ports import Database, SearchIndex, StoreAway
 from projections.search import SEARCHED
 
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.005, 0.025
+_LONGEST_USUAL = 0.06
 _KEPT = 100_000
 
 _LIVE = """
@@ -44,6 +45,8 @@ class Freshness:
         self._looks: dict[UUID, asyncio.Task[dict[str, dict[str, Any]]]] = {}
         self._sought: dict[tuple[UUID, str], int] = {}
         self._refresh: asyncio.Task[None] | None = None
+        self._usual = 0.0
+        """How many seconds a wait took of late, on average."""
 
     def required(self, tenant: UUID, user: UUID, entities: Collection[str] | None = None) -> int:
         """The position that this user's reads, of these entities or of all, must have passed: when nobody knows theirs,
@@ -81,15 +84,20 @@ class Freshness:
 
     async def _reached(self, tenant: UUID, projections: Collection[str], position: int, deadline: float) -> bool:
         begin = time.monotonic()
+        pause = self._usual * 3 / 4
+        waited = False
         while behind := [each for each in projections if self._passed.get((tenant, each), 0) < position]:
             rows = await self._look(tenant)
             behind = [each for each in behind if self._passed.get((tenant, each), 0) < position]
             if any(_hopeless(rows.get(each), deadline) for each in behind):
                 return False
             if behind:
-                # A fraction of what was waited already: what is looked for costs little, and is seen soon.
-                pause = (time.monotonic() - begin) / 5
-                await asyncio.sleep(min(max(pause, _SHORTEST_PAUSE), _LONGEST_PAUSE))
+                await asyncio.sleep(max(pause, _SHORTEST_PAUSE))
+                # From then on a fraction of what was waited already: what is looked for is seen soon.
+                pause = min((time.monotonic() - begin) / 5, _LONGEST_PAUSE)
+                waited = True
+        if waited:
+            self._usual += (min(time.monotonic() - begin, _LONGEST_USUAL) - self._usual) / 8
         return True
 
     async def _look(self, tenant: UUID) -> dict[str, dict[str, Any]]:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from statistics import median
 from uuid import UUID
 
 import pytest
@@ -77,6 +78,20 @@ def test_a_wait_ends_when_the_last_of_the_projections_has_passed(stand, freshnes
     assert fresh
     assert 0.15 < seconds < 1.5
     assert stand.positions(tenant)[SECOND] == 3
+
+
+def test_after_some_waits_it_is_known_when_to_look(stand, freshness, database, tenant):
+    """At first it looks every few milliseconds; then it sleeps for about as long as waits took of late."""
+    stand.heard[0].whims.seconds = 0.05
+    looks = []
+    for position in range(1, 25):
+        stand.open(tenant)
+        before = database.reads
+        with Background(lambda: stand.drain(tenant)):
+            assert waited(freshness, tenant, [FIRST], position)[0]
+        looks.append(database.reads - before)
+    assert median(looks[-8:]) < median(looks[:3])
+    assert median(looks[-8:]) <= 5
 
 
 def test_a_wait_for_what_nobody_projects_ends_in_time(stand, freshness, tenant):
