@@ -128,7 +128,12 @@ class Application:
     def broker(self) -> RedisBroker:
         """The message broker, with the actors of this process bound to its engine."""
         client = connect(self.settings.redis_url.get_secret_value())
-        broker = open_broker(client, retry_base=self.settings.retry_base_seconds, prefix=self.settings.redis_prefix)
+        broker = open_broker(
+            client,
+            retry_base=self.settings.retry_base_seconds,
+            prefix=self.settings.redis_prefix,
+            look_ms=self.settings.worker_timeout_ms,
+        )
         declare(broker, self.engine, self.announcements)
         declare_mail(broker, lambda: self.mailing, retry_base=self.settings.retry_base_seconds)
         if self.telemetry is not None:

@@ -1,6 +1,7 @@
 """Lanes: no group of projections takes all threads of a worker, so that a store that hangs holds up its own alone."""
 
 import threading
+from collections import defaultdict
 from collections.abc import Callable
 from contextvars import Context, copy_context
 from uuid import UUID
@@ -11,6 +12,7 @@ from dramatiq import Broker, Middleware, Worker
 class Lanes(Middleware):
     """How many threads may be at work for a group at a time. More tenants of it wait without one, each once.
 
+    A tenant's group is worked for by one thread of this process: who comes meanwhile has it work once more.
     `free` groups have no limit: their store is the one that nothing works without.
     """
 
@@ -18,47 +20,50 @@ class Lanes(Middleware):
         self._free = free
         self._width = 1
         self._lock = threading.Lock()
-        self._busy: dict[str, int] = {}
-        self._waiting: dict[str, dict[UUID, Context]] = {}
+        self._busy: defaultdict[str, dict[UUID, Context | None]] = defaultdict(dict)
+        """Whom each group's threads are at work for, and the context of who came meanwhile."""
+        self._waiting: defaultdict[str, dict[UUID, Context]] = defaultdict(dict)
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         """Leaves room for two groups that hang at the same time, and one thread beside them."""
         self._width = max(1, (worker.worker_threads - 1) // 2)
 
     def run(self, group: str, tenant: UUID, work: Callable[[str, UUID], None]) -> None:
-        """Does the work now, and then that of those who waited for this lane; or lets it wait and returns."""
-        if group in self._free:
-            work(group, tenant)
-            return
-        if not self._enter(group, tenant):
-            return
-        turn: tuple[UUID, Context] | None = (tenant, copy_context())
-        try:
-            while turn is not None:
-                turn[1].run(work, group, turn[0])
-                turn = self._next(group)
-        except BaseException:
-            self._leave(group)
-            raise
+        """Does the work now, and then that of those who waited for this lane; or leaves it to others and returns."""
+        context = self._enter(group, tenant)
+        while context is not None:
+            try:
+                context.run(work, group, tenant)
+            except BaseException:
+                self._leave(group, tenant)
+                raise
+            tenant, context = self._next(group, tenant)
 
-    def _enter(self, group: str, tenant: UUID) -> bool:
+    def _enter(self, group: str, tenant: UUID) -> Context | None:
+        """A context to work in, unless another thread does the work or will."""
         with self._lock:
-            if self._busy.get(group, 0) >= self._width:
-                self._waiting.setdefault(group, {})[tenant] = copy_context()
-                return False
-            self._busy[group] = self._busy.get(group, 0) + 1
-            return True
+            busy = self._busy[group]
+            if tenant in busy:
+                busy[tenant] = copy_context()
+                return None
+            if group not in self._free and len(busy) >= self._width:
+                self._waiting[group][tenant] = copy_context()
+                return None
+            busy[tenant] = None
+            return copy_context()
 
-    def _next(self, group: str) -> tuple[UUID, Context] | None:
+    def _next(self, group: str, tenant: UUID) -> tuple[UUID, Context | None]:
         """Who waits longest, and the context of their message; without anyone, the lane is left."""
         with self._lock:
-            waiting = self._waiting.get(group)
+            waiting = self._waiting[group]
+            if (again := self._busy[group].pop(tenant)) is not None:
+                waiting[tenant] = again
             if not waiting:
-                self._busy[group] -= 1
-                return None
+                return tenant, None
             tenant = next(iter(waiting))
+            self._busy[group][tenant] = None
             return tenant, waiting.pop(tenant)
 
-    def _leave(self, group: str) -> None:
+    def _leave(self, group: str, tenant: UUID) -> None:
         with self._lock:
-            self._busy[group] -= 1
+            del self._busy[group][tenant]

@@ -21,6 +21,8 @@ from infrastructure.stopping import Stop, stop_signals
 log = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 0.5
+_WAKE_MS = 200
+"""How often threads without a message look whether they are to stop, and for delayed messages."""
 _STOP_MS = 60_000
 
 
@@ -51,9 +53,7 @@ def run_worker(app: Application, stop: Stop) -> int:
     """Works until a stop is asked, and then finishes the batches at hand: 0. Ends with 1 when its threads died."""
     name = f"{socket.gethostname()}-{os.getpid()}"
     queue = Queues(app.redis, prefix=app.broker.namespace)
-    worker = Worker(
-        app.broker, worker_timeout=app.settings.worker_timeout_ms, worker_threads=app.settings.worker_threads
-    )
+    worker = Worker(app.broker, worker_timeout=_WAKE_MS, worker_threads=app.settings.worker_threads)
     stop.also(app.engine.stop)
     worker.start()
     while _is_fit(worker) and not stop.asked:

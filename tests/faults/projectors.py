@@ -45,12 +45,12 @@ class Projectors:
             self.redis.delete(key)
 
     @contextmanager
-    def working(self, threads: int = 4) -> Iterator[Worker]:
+    def working(self, threads: int = 4, wake_ms: int = 20) -> Iterator[Worker]:
         """A worker at work."""
         client = connect(self.redis_url)
         broker = open_broker(client, retry_base=0.01, prefix=self.prefix)
         declare(broker, self.stand.engine, self.wakeups)
-        worker = Worker(broker, worker_timeout=20, worker_threads=threads)
+        worker = Worker(broker, worker_timeout=wake_ms, worker_threads=threads)
         worker.start()
         try:
             yield worker

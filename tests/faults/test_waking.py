@@ -98,6 +98,17 @@ def test_the_sweeper_makes_good_for_a_redis_that_has_forgotten_everything(projec
     assert projectors.sweep(*tenants) == 0
 
 
+def test_an_idle_worker_looks_for_messages_and_seldom_for_delayed_ones(projectors, own_redis):
+    own = Projectors(projectors.stand, own_redis.url(), projectors.monitor_url)
+    with own.working(threads=1, wake_ms=1000):
+        time.sleep(1)
+        before = own.redis.info("commandstats")["cmdstat_evalsha"]["calls"]
+        time.sleep(2)
+        looks = own.redis.info("commandstats")["cmdstat_evalsha"]["calls"] - before
+    own.close()
+    assert 10 < looks < 2 / 0.01 + 10
+
+
 def test_the_sweeper_makes_good_for_a_lost_message_whose_flag_is_still_there(projectors, tenant):
     projectors.open(tenant)
     projectors.redis.delete(f"{projectors.prefix}:projections", f"{projectors.prefix}:projections.msgs")
