@@ -145,39 +145,42 @@ class Directory(Generic[R, F]):
         cursors = Cursors(viewer.tenant, self.name, sort, wanted)
         if request.cursor is not None:
             place = cursors.place(request.cursor, (_TYPES[self._columns[column].type] | None, UUID))
-        values = {
-            **wanted,
-            **shown_to(viewer),
-            "zone": viewer.time_zone,
-            "place": place[0] if place else None,
-            "last": place[1] if place else None,
-        }
-        found: list[dict[str, Any]] = []
-        for statement in self._list_statements(wanted, column, sort.startswith("-"), place):
-            if (missing := request.limit + 1 - len(found)) > 0:
-                found += database.read(viewer.tenant, statement, {**values, "rows": missing})
+        found = database.read(
+            viewer.tenant,
+            self._list_statement(wanted, column, sort.startswith("-"), place),
+            {
+                **wanted,
+                **shown_to(viewer),
+                "zone": viewer.time_zone,
+                "place": place[0] if place else None,
+                "last": place[1] if place else None,
+                "rows": request.limit + 1,
+            },
+        )
         items = [self._decoder.decode(row["document"]) for row in found[: request.limit]]
         end = found[request.limit - 1] if len(found) > request.limit else None
         return Page(items=items, next=cursors.after(end["place"], end["id"]) if end else None)
 
-    def _list_statements(
-        self, wanted: Mapping[str, Any], column: str, descending: bool, place: Sequence[Any]
-    ) -> list[str]:
-        """The rows with a value in the sort's column, and those without one, which come last: each a range of an index.
-        The second is seldom asked for, and planning it would cost as much as the first."""
+    def _list_statement(self, wanted: Mapping[str, Any], column: str, descending: bool, place: Sequence[Any]) -> str:
+        """Rows with a value in the sort's column, then those without one; each part is a range of an index."""
         matching = " ".join(f"AND {self._condition(name, value)}" for name, value in wanted.items())
         direction, beyond = ("DESC", "<") if descending else ("ASC", ">")
+        order = f"{column} {direction}, id {direction}"
         behind = f"AND ({column}, id) {beyond} (%(place)s::{self._columns[column].type}, %(last)s)"
         parts = []
         if not place or place[0] is not None:
             parts.append(f"AND {column} IS NOT NULL {behind if place else ''}")
         parts.append(f"AND {column} IS NULL {f'AND id {beyond} %(last)s' if place and place[0] is None else ''}")
-        return [
-            f"SELECT id, {column} AS place, ({self._told})::text AS document FROM {self.name}"  # noqa: S608
+        selects = (
+            f"(SELECT {number} AS part, id, {column} AS place, {self._told} AS document FROM {self.name}"  # noqa: S608
             f" WHERE tenant_id = %(tenant)s AND generation = {self._live} {self._visible} {matching} {part}"
-            f" ORDER BY {column} {direction}, id {direction} LIMIT %(rows)s"
-            for part in parts
-        ]
+            f" ORDER BY {order} LIMIT %(rows)s)"
+            for number, part in enumerate(parts)
+        )
+        return (
+            f"SELECT id, place, document::text AS document FROM ({' UNION ALL '.join(selects)}) found"  # noqa: S608
+            f" ORDER BY part, place {direction}, id {direction} LIMIT %(rows)s"
+        )
 
     def _condition(self, name: str, value: Any) -> str:
         condition = self.conditions[name]

@@ -86,21 +86,6 @@ def test_a_page_may_end_exactly_where_the_values_do(here, many_deals):
         assert len({row.id for row in walk(DEALS, here, DealFilter(), "amount", limit)}) == 30
 
 
-def test_rows_without_a_value_are_asked_for_where_a_page_has_room_for_them(here, many_deals, monkeypatch):
-    valued = sum(row.amount is not None for row in walk(DEALS, here, DealFilter()))
-    reads, read = [], here.database.read
-
-    def counted(*arguments: Any, **options: Any) -> Any:
-        reads.append(arguments)
-        return read(*arguments, **options)
-
-    monkeypatch.setattr(here.database, "read", counted)
-    for limit, asked in ((valued - 1, 1), (valued, 2), (valued + 1, 2)):
-        reads.clear()
-        page = DEALS.page(here.database, here.viewer, DealFilter(), PageRequest(sort="amount", limit=limit))
-        assert (len(page.items), len(reads)) == (limit, asked)
-
-
 def test_a_cursor_of_another_list_order_filter_or_tenant_is_refused(here, elsewhere, many_deals):
     def page(tenancy: Tenancy, directory: Any, filters: Any, sort: str | None, cursor: str | None) -> Any:
         request = PageRequest(sort=sort, cursor=cursor, limit=2)
