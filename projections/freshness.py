@@ -46,7 +46,7 @@ class Freshness:
         self._sought: dict[tuple[UUID, str], int] = {}
         self._refresh: asyncio.Task[None] | None = None
         self._usual = 0.0
-        """How many seconds a wait took of late, on average."""
+        """How many seconds it was of late until a position was passed, on average."""
 
     def required(self, tenant: UUID, user: UUID, entities: Collection[str] | None = None) -> int:
         """The position that this user's reads, of these entities or of all, must have passed: when nobody knows theirs,
@@ -84,21 +84,27 @@ class Freshness:
 
     async def _reached(self, tenant: UUID, projections: Collection[str], position: int, deadline: float) -> bool:
         begin = time.monotonic()
-        pause = self._usual * 3 / 4
-        waited = False
+        pause, asleep, awake = self._usual * 3 / 4, 0.0, 0.0
         while behind := [each for each in projections if self._passed.get((tenant, each), 0) < position]:
             rows = await self._look(tenant)
             behind = [each for each in behind if self._passed.get((tenant, each), 0) < position]
             if any(_hopeless(rows.get(each), deadline) for each in behind):
                 return False
             if behind:
+                asleep = time.monotonic()
                 await asyncio.sleep(max(pause, _SHORTEST_PAUSE))
+                awake = time.monotonic()
                 # From then on a fraction of what was waited already: what is looked for is seen soon.
-                pause = min((time.monotonic() - begin) / 5, _LONGEST_PAUSE)
-                waited = True
-        if waited:
-            self._usual += (min(time.monotonic() - begin, _LONGEST_USUAL) - self._usual) / 8
+                pause = min((awake - begin) / 5, _LONGEST_PAUSE)
+        if awake:
+            self._learn((asleep + awake) / 2 - begin)
         return True
+
+    def _learn(self, seconds: float) -> None:
+        """Takes up what a wait would have taken, had it been known: it was over some time while it slept. What took
+        unusually long says nothing about the next."""
+        if seconds < _LONGEST_USUAL:
+            self._usual += (seconds - self._usual) / 8
 
     async def _look(self, tenant: UUID) -> dict[str, dict[str, Any]]:
         """Where the tenant's projections stand; those who ask at once share one query."""

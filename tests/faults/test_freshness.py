@@ -80,18 +80,66 @@ def test_a_wait_ends_when_the_last_of_the_projections_has_passed(stand, freshnes
     assert stand.positions(tenant)[SECOND] == 3
 
 
-def test_after_some_waits_it_is_known_when_to_look(stand, freshness, database, tenant):
-    """At first it looks every few milliseconds; then it sleeps for about as long as waits took of late."""
-    stand.heard[0].whims.seconds = 0.05
-    looks = []
-    for position in range(1, 25):
-        stand.open(tenant)
-        before = database.reads
-        with Background(lambda: stand.drain(tenant)):
-            assert waited(freshness, tenant, [FIRST], position)[0]
-        looks.append(database.reads - before)
-    assert median(looks[-8:]) < median(looks[:3])
-    assert median(looks[-8:]) <= 5
+class Projecting:
+    """A database whose projections pass what is waited for `seconds` after the first look; a look takes a while."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.position, self.reads, self._begin = 0, 0, 0.0
+
+    def expect(self, position: int) -> None:
+        self.position, self.reads, self._begin = position, 0, 0.0
+
+    def read(self, *arguments, **options):
+        now = time.monotonic()
+        self.reads += 1
+        self._begin = self._begin or now
+        passed = self.position if now >= self._begin + self.seconds else self.position - 1
+        time.sleep(0.005)
+        row = {"projection": FIRST, "position": passed, "published": True, "parked": False, "retry_in": 0.0}
+        return [row]
+
+
+def waits(freshness, database, tenant, *positions):
+    """The looks and the seconds of waits for these positions."""
+    found = []
+    for position in positions:
+        database.expect(position)
+        fresh, seconds = waited(freshness, tenant, [FIRST], position)
+        assert fresh
+        found.append((database.reads, seconds))
+    return [reads for reads, _ in found], [seconds for _, seconds in found]
+
+
+def test_after_some_waits_it_is_known_when_to_look(stand, tenant):
+    """At first it looks every few milliseconds; then it sleeps for most of what waits took of late."""
+    database = Projecting(0.05)
+    freshness = Freshness(database, stand.index, Nobody({}))
+    first, _ = waits(freshness, database, tenant, *range(1, 4))
+    waits(freshness, database, tenant, *range(4, 24))
+    later, seconds = waits(freshness, database, tenant, *range(24, 33))
+    assert median(later) < median(first)
+    assert median(seconds) < 0.09
+
+
+def test_what_is_passed_soon_is_not_waited_for_longer_and_longer(stand, tenant):
+    database = Projecting(0.008)
+    freshness = Freshness(database, stand.index, Nobody({}))
+    _, first = waits(freshness, database, tenant, *range(1, 6))
+    waits(freshness, database, tenant, *range(6, 40))
+    _, later = waits(freshness, database, tenant, *range(40, 49))
+    assert median(later) < median(first) + 0.015
+
+
+def test_a_wait_that_took_long_does_not_lengthen_the_next(stand, tenant):
+    database = Projecting(0.008)
+    freshness = Freshness(database, stand.index, Nobody({}))
+    _, first = waits(freshness, database, tenant, *range(1, 6))
+    database.seconds = 0.3
+    waits(freshness, database, tenant, *range(6, 12))
+    database.seconds = 0.008
+    _, later = waits(freshness, database, tenant, *range(12, 17))
+    assert median(later) < median(first) + 0.015
 
 
 def test_a_wait_for_what_nobody_projects_ends_in_time(stand, freshness, tenant):
