@@ -25,6 +25,11 @@ T = TypeVar("T")
 _PASSING = frozenset({"42501", "XX000", "40001", "40P01", "57P01", "57P02", "57P03"})
 
 
+_NOTICED = {"keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000}
+"""Within half a minute it is noticed that a server is gone without a word, as after a fail-over: the thread that waits
+for its answer would wait for a quarter of an hour."""
+
+
 class UnsafeRole(Exception):
     """The process runs as a database role that row-level security doesn't bind."""
 
@@ -160,6 +165,7 @@ class Database:
                 "row_factory": dict_row,
                 "application_name": "clientforge",
                 "client_encoding": "utf8",
+                **_NOTICED,
             },
             min_size=0,
             max_size=connections,

@@ -1,5 +1,7 @@
 """Statements in one round trip: their values and rows, their errors, and when they are prepared."""
 
+import os
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -280,3 +282,15 @@ def test_what_is_to_run_later_runs_in_its_place_and_is_undone_with_the_rest(fres
             transaction.execute(*note("never"))
             transaction.later("DELETE FROM nowhere")
         assert words() == ["first", "second", "last"]
+
+
+def test_a_server_that_is_gone_without_a_word_is_noticed(fresh_urls):
+    def waits(connection: Connection) -> list[int]:
+        with socket.socket(fileno=os.dup(connection.fileno())) as end:
+            options = (socket.TCP_USER_TIMEOUT, socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+            return [end.getsockopt(socket.IPPROTO_TCP, option) for option in options]
+
+    with closing(Database(fresh_urls.app, connections=1)) as database:
+        milliseconds, idle, interval, count = database.run(waits)
+    assert 0 < milliseconds <= 30_000
+    assert idle + interval * count <= 30
