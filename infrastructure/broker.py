@@ -66,7 +66,7 @@ class _Broker(RedisBroker):
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
         """A consumer of a queue, or of the delayed messages of one."""
         delayed = queue_name == dq_name(queue_name)
-        return super().consume(queue_name, prefetch, timeout if delayed else min(timeout, self._look_ms))
+        return super().consume(queue_name, prefetch, timeout if delayed else self._look_ms)
 
 
 def open_broker(

@@ -21,7 +21,7 @@ class Lanes(Middleware):
         self._width = 1
         self._lock = threading.Lock()
         self._busy: defaultdict[str, dict[UUID, Context | None]] = defaultdict(dict)
-        """Whom each group's threads are at work for, and the context of who came meanwhile."""
+        """Whom each group's threads are at work for, and the context of who came first meanwhile."""
         self._waiting: defaultdict[str, dict[UUID, Context]] = defaultdict(dict)
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
@@ -29,25 +29,30 @@ class Lanes(Middleware):
         self._width = max(1, (worker.worker_threads - 1) // 2)
 
     def run(self, group: str, tenant: UUID, work: Callable[[str, UUID], None]) -> None:
-        """Does the work now, and then that of those who waited for this lane; or leaves it to others and returns."""
+        """Does the work now, and then that of those who waited for this lane; or leaves it to others and returns.
+
+        Raises the last error of the work, after all have had their turn: nobody else would come for them.
+        """
+        failure: Exception | None = None
         context = self._enter(group, tenant)
         while context is not None:
             try:
                 context.run(work, group, tenant)
-            except BaseException:
-                self._leave(group, tenant)
-                raise
+            except Exception as error:
+                failure = error
             tenant, context = self._next(group, tenant)
+        if failure is not None:
+            raise failure
 
     def _enter(self, group: str, tenant: UUID) -> Context | None:
         """A context to work in, unless another thread does the work or will."""
         with self._lock:
             busy = self._busy[group]
             if tenant in busy:
-                busy[tenant] = copy_context()
+                busy[tenant] = busy[tenant] or copy_context()
                 return None
             if group not in self._free and len(busy) >= self._width:
-                self._waiting[group][tenant] = copy_context()
+                self._waiting[group].setdefault(tenant, copy_context())
                 return None
             busy[tenant] = None
             return copy_context()
@@ -63,7 +68,3 @@ class Lanes(Middleware):
             tenant = next(iter(waiting))
             self._busy[group][tenant] = None
             return tenant, waiting.pop(tenant)
-
-    def _leave(self, group: str, tenant: UUID) -> None:
-        with self._lock:
-            del self._busy[group][tenant]

@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 from statistics import median
 from uuid import UUID
@@ -49,7 +50,7 @@ def test_a_wake_up_after_the_reading_has_begun_is_a_message_of_its_own(projector
 
 
 def test_a_wake_up_during_the_last_read_is_projected_at_once_with_the_sweeper_off(projectors, tenant):
-    """It is taken by another thread, which finds the checkpoints held; the holder must see to it."""
+    """It is taken by another thread, which leaves it to the one that is at work; that must see to it."""
     stand, arrived = projectors.stand, []
 
     def append_once():
@@ -98,15 +99,40 @@ def test_the_sweeper_makes_good_for_a_redis_that_has_forgotten_everything(projec
     assert projectors.sweep(*tenants) == 0
 
 
-def test_an_idle_worker_looks_for_messages_and_seldom_for_delayed_ones(projectors, own_redis):
-    own = Projectors(projectors.stand, own_redis.url(), projectors.monitor_url)
-    with own.working(threads=1, wake_ms=1000):
-        time.sleep(1)
-        before = own.redis.info("commandstats")["cmdstat_evalsha"]["calls"]
+def test_an_idle_worker_looks_for_messages_and_seldom_for_delayed_ones(projectors):
+    looks = Counter()
+    with projectors.working(threads=1, wake_ms=500) as worker:
+        fetch = worker.broker.do_fetch
+
+        def counted(queue, *arguments):
+            looks[queue] += 1
+            return fetch(queue, *arguments)
+
+        worker.broker.do_fetch = counted
         time.sleep(2)
-        looks = own.redis.info("commandstats")["cmdstat_evalsha"]["calls"] - before
-    own.close()
-    assert 10 < looks < 2 / 0.01 + 10
+    assert looks["projections"] > 20
+    assert looks["projections.DQ"] < 12
+
+
+def test_a_wake_up_that_waits_for_its_turn_stands_for_later_appends(projectors, tenant):
+    """The flag that merges wake-ups goes with the turn that reads, and not with the message that was left to it."""
+    stand, flags = projectors.stand, []
+    flag = f"{projectors.prefix}:wake:relational:{tenant}"
+
+    def append_twice():
+        if not flags:
+            for _ in range(2):
+                projectors.open(tenant)
+                eventually(lambda: projectors.queue.health().queues[0].waiting == 0)
+                time.sleep(0.1)
+                flags.append(projectors.redis.exists(flag))
+
+    with projectors.working():
+        stand.heard[2].whims.meanwhile = append_twice
+        projectors.open(tenant)
+        eventually(lambda: len(stand.rows(tenant)) == 3)
+        eventually(lambda: not projectors.redis.exists(flag))
+    assert flags == [1, 1]
 
 
 def test_the_sweeper_makes_good_for_a_lost_message_whose_flag_is_still_there(projectors, tenant):

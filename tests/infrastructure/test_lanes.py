@@ -47,7 +47,7 @@ def test_who_comes_meanwhile_waits_for_nothing_and_is_worked_for_once_more(work,
     assert work.turns == [(group, tenant, None)]
     work.go_on.release(2)
     first.result(timeout=SECONDS)
-    assert work.turns == [(group, tenant, None), (group, tenant, "third")]
+    assert work.turns == [(group, tenant, None), (group, tenant, "second")]
 
 
 def test_another_tenant_is_worked_for_at_the_same_time(work, threads):
@@ -71,15 +71,23 @@ def test_who_waits_for_a_lane_comes_before_who_comes_again(work, threads):
     assert [tenant for _, tenant, _ in work.turns] == [tenants[0], tenants[1], tenants[0]]
 
 
-def test_work_that_failed_leaves_its_place(work):
-    lanes, tenant = Lanes(), uuid7()
+def test_work_that_failed_holds_up_neither_who_waits_nor_who_comes_again(work, threads):
+    lanes, tenants = Lanes(), [uuid7(), uuid7()]
+    turns = []
 
-    def failing(group, tenant):
-        raise ValueError("told to fail")
+    def failing_at_first(group, tenant):
+        work(group, tenant)
+        turns.append(tenant)
+        if len(turns) == 1:
+            raise ValueError("told to fail")
 
-    for group in ("search", "relational"):
-        with pytest.raises(ValueError, match="told to fail"):
-            lanes.run(group, tenant, failing)
-        work.go_on.release()
-        lanes.run(group, tenant, work)
-    assert [group for group, *_ in work.turns] == ["search", "relational"]
+    running = threads.submit(lanes.run, "search", tenants[0], failing_at_first)
+    assert work.begun.acquire(timeout=SECONDS)
+    for tenant in (tenants[1], tenants[0]):
+        lanes.run("search", tenant, failing_at_first)
+    work.go_on.release(4)
+    with pytest.raises(ValueError, match="told to fail"):
+        running.result(timeout=SECONDS)
+    assert turns == [tenants[0], tenants[1], tenants[0]]
+    lanes.run("search", tenants[1], failing_at_first)
+    assert turns == [tenants[0], tenants[1], tenants[0], tenants[1]]
