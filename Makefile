@@ -10,8 +10,9 @@ UNIT := tests/domain tests/architecture
 SOURCES := domain application projections infrastructure api tests
 
 # Each is the command of the same name: `make queue-clear-dlq ARGS=--yes` runs `clientforge queue clear-dlq --yes`.
-COMMANDS := verify-services deploy-verify db-migrate seed-admin queue-health queue-clear-dlq es-setup-ilm \
-	es-create-tenant-aliases security-scan logs
+COMMANDS := verify-services deploy-verify db-migrate seed-admin queue-health queue-list-dlq queue-retry-dlq \
+	queue-clear-dlq es-setup-ilm es-create-tenant-aliases projections-status projections-rebuild events-verify \
+	events-replay backup-create backup-list backup-verify backup-restore dr-drill security-scan logs
 
 # Each process that the tests start would compile the whole program again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -89,9 +90,20 @@ deploy-verify: ## Look whether a deployment works: ARGS='--url U --password-file
 db-migrate: ## Bring the database's tables up to date (ARGS=--dry-run prints the SQL)
 seed-admin: ## Give a tenant its first admin: ARGS='--tenant T --email E --ask'
 queue-health: ## Show the queues, the workers and the sweeper
+queue-list-dlq: ## List the dead letters
+queue-retry-dlq: ## Try dead letters again
 queue-clear-dlq: ## Delete all dead letters (ARGS=--yes doesn't ask)
 es-setup-ilm: ## Put the lifecycle policy of the search indices
 es-create-tenant-aliases: ## Make the tenants' filtered aliases anew
+projections-status: ## Show how far each read model is
+projections-rebuild: ## Make read models anew out of the log: ARGS='search'
+events-verify: ## Check the chains of the log
+events-replay: ## Tell the log again, for audits: ARGS='--tenant T'
+backup-create: ## Take a backup
+backup-list: ## List the backups
+backup-verify: ## Open a backup and check all that is in it
+backup-restore: ## Restore a backup into empty stores: ARGS=--rebuild
+dr-drill: ## Rehearse a recovery aside, and print RPO and RTO
 security-scan: ## Look for what is insecure, in the tree and in what runs
 logs: ## Show what the processes logged (ARGS=--follow)
 $(COMMANDS): setup

@@ -20,7 +20,9 @@ done
 openssl rand -base64 48 | put jwt_secret
 openssl rand -base64 32 | put master_key
 # To be filled in by hand, where they are used.
-for name in smtp_password slack_webhook_url pagerduty_routing_key; do printf '' | put "$name"; done
+for name in jwt_secret_previous smtp_password slack_webhook_url pagerduty_routing_key; do
+    printf '' | put "$name"
+done
 
 echo "postgresql://clientforge_app:$(cat postgres_app_password)@pgbouncer:6432/clientforge" | put database_url
 echo "postgresql://clientforge_monitor:$(cat postgres_monitor_password)@pgbouncer:6432/clientforge" | put database_monitor_url

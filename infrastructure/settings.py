@@ -327,12 +327,13 @@ class Settings(BaseSettings):
 
 
 class _NamedFiles(PydanticBaseSettingsSource):
-    """Secrets in files: JWT_SECRET_FILE names the file that JWT_SECRET is read from, and so for every setting."""
+    """Secrets in files: JWT_SECRET_FILE names the file that JWT_SECRET is read from, and so for every setting. An empty
+    file sets nothing: it is there for what may be filled in later."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        """The content of the file that is named for a field, None without one."""
+        """The content of the file that is named for a field; None without one, and for an empty one."""
         path = os.environ.get(f"{field_name.upper()}_FILE")
-        return (Path(path).read_text().strip() if path else None), field_name, False
+        return (Path(path).read_text().strip() or None if path else None), field_name, False
 
     def __call__(self) -> dict[str, Any]:
         """The settings that come from files. Raises InvalidSettings for a file that can't be read."""

@@ -64,8 +64,8 @@ def retry_command(data_dir: DataDir = None) -> None:
 def clear_command(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False, data_dir: DataDir = None
 ) -> None:
-    """Delete all dead letters, for good. No change of any record is lost by that, for the log has it; what is parked
-    stays parked: see `projections retry` and `skip`.
+    """Delete all dead letters, for good. No change of any record is lost by that, for the log has it; mails that could
+    not be sent are given up. What is parked stays parked: see `projections retry` and `skip`.
     """
     queues = _queues(data_dir)
     dead = queues.health().dead

@@ -136,6 +136,34 @@ def test_a_command_that_is_not_there_is_found(line, faults):
     assert [fault.split("clientforge ")[-1] for fault in found] == [each.split("clientforge ")[-1] for each in faults]
 
 
+def rows(name: str) -> list[list[str]]:
+    """The cells of each row of a document's tables that say a command for each point."""
+    text = (ROOT / "docs" / name).read_text()
+    tables = re.findall(r"^\| (?:point|what) \| command \|.*\n\|---.*\n((?:\|.*\n)+)", text, re.MULTILINE)
+    lines = [line for table in tables for line in table.splitlines()]
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+
+
+WITHOUT = {"checklist.md": {"Penetration test"}, "maintenance.md": {"Penetration test", "Slow statements", "Secrets"}}
+"""What people do, or what takes the steps of another document, to which the row leads."""
+
+
+@pytest.mark.parametrize("name", WITHOUT)
+def test_each_point_says_the_command_that_checks_it(name):
+    found = rows(name)
+    assert len(found) > 15
+    assert {point for point, command, _ in found if "`" not in command} == WITHOUT[name]
+
+
+def test_the_checklist_has_every_point_that_was_promised():
+    points = {point for point, *_ in rows("checklist.md")}
+    assert points >= {
+        *("Default passwords are changed", "JWT_SECRET is strong", "TLS", "Rate limits, and the proxy's address"),
+        *("Log rotation and retention", "Backups", "Disaster recovery is tested", "Alerts reach people"),
+        *("Security headers", "Penetration test"),
+    }
+
+
 @each_document
 def test_settings_that_are_named_can_be_set(document: Path):
     if document in MADE_BY_A_WALK:

@@ -88,6 +88,18 @@ def test_each_setting_of_a_service_exists(system, name):
         assert variable.removesuffix("_FILE") in known or variable in known, variable
 
 
+NOT_UNDER_COMPOSE = {
+    "MAIL_DIRECTORY",  # is for development, and refused in production
+    "DRILL_SERVER_URL",  # a drill starts a server of its own
+}
+
+
+def test_every_setting_can_be_set(system):
+    passed = {name for each in OURS for name in system["services"][each]["environment"]}
+    known = {each.upper() for each in Settings.model_fields}
+    assert known - {name.removesuffix("_FILE") for name in passed} - passed == NOT_UNDER_COMPOSE
+
+
 def test_every_file_with_a_secret_is_one_that_the_service_has_and_the_script_makes(system, secrets_directory):
     made = {path.name for path in secrets_directory.iterdir()}
     declared = {name: Path(told["file"]).name for name, told in system["secrets"].items()}
@@ -214,6 +226,12 @@ def test_only_the_proxy_is_reached_from_outside_and_stores_reach_nobody(system):
     for name in ("postgres", "pgbouncer", "redis", "elasticsearch", "mongodb"):
         assert all(system["networks"][each]["internal"] for each in system["services"][name]["networks"]), name
         assert "edge" not in system["services"][name]["networks"], name
+
+
+def test_only_who_sends_mail_or_alerts_reaches_the_outside(system):
+    leading = {name for name, told in system["networks"].items() if not (told or {}).get("internal")}
+    reaching = {name for name, service in system["services"].items() if leading & set(service["networks"])}
+    assert reaching == {"proxy", "worker", "alertmanager", "grafana"}
 
 
 def test_the_api_believes_the_one_network_that_it_shares_with_the_proxy():

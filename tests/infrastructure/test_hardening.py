@@ -144,6 +144,9 @@ def test_a_secret_may_stand_in_a_file_that_the_environment_names(tmp_path, monke
     monkeypatch.setenv("JWT_SECRET_FILE", str(file))
     named = {name: value for name, value in STRONG.items() if name != "jwt_secret"}
     assert Settings.load(_env_file=None, **named).jwt_secret.get_secret_value() == STRONG["jwt_secret"]
+    (tmp_path / "empty").write_text("\n")
+    monkeypatch.setenv("JWT_SECRET_PREVIOUS_FILE", str(tmp_path / "empty"))
+    assert Settings.load(_env_file=None, **named).jwt_secret_previous is None
     monkeypatch.setenv("JWT_SECRET_FILE", str(tmp_path / "missing"))
     with pytest.raises(InvalidSettings, match="JWT_SECRET_FILE"):
         Settings.load(_env_file=None, **named)
