@@ -54,5 +54,8 @@ LEFT_OUT: Mapping[str, str] = {
 }
 """Tables of tenants that no backup holds, and why not."""
 
+TABLES = [KEYS.name, *(each.name for each in KEPT), *LEFT_OUT]
+"""All tables of tenants."""
+
 OF_MIGRATIONS = frozenset({"_yoyo_log", "_yoyo_migration", "_yoyo_version", "yoyo_lock", "migration_lock"})
 """What `db migrate` keeps for itself: a restore migrates anew, to where the backup's manifest says."""

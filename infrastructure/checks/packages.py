@@ -23,7 +23,7 @@ def dependencies(
         return [warning(_NAME, f"there is no {lock.name} here to compare with", "compare where the image is built")]
     there = _by_name(distributions() if installed is None else installed)
     locked = list(_locked(lock))
-    found = [failure(_NAME, each, _TODO) for each in (*_differences(locked, there), *_conflicts(locked, there))]
+    found = [failure(_NAME, each, _TODO) for each in (*_differences(locked, there), *_conflicts(there))]
     return found or [ok(_NAME, f"{len(locked)} packages as locked, without conflicts")]
 
 
@@ -49,13 +49,12 @@ def _differences(locked: Iterable[Requirement], there: Installed) -> Iterator[st
             yield f"{each.name}{each.specifier} is locked, {flaw}"
 
 
-def _conflicts(locked: Iterable[Requirement], there: Installed) -> Iterator[str]:
-    for each in locked:
-        package = there.get(canonicalize_name(each.name))
-        for needed in map(Requirement, (package and package.requires) or ()):
+def _conflicts(there: Installed) -> Iterator[str]:
+    for name, package in there.items():
+        for needed in map(Requirement, package.requires or ()):
             wanted = needed.marker is None or needed.marker.evaluate({"extra": ""})
             if wanted and (flaw := _flaw(needed, there)):
-                yield f"{each.name} needs {needed.name}{needed.specifier}, {flaw}"
+                yield f"{name} needs {needed.name}{needed.specifier}, {flaw}"
 
 
 def _flaw(needed: Requirement, there: Installed) -> str | None:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import psycopg
 
+from infrastructure.backups.tables import TABLES
 from infrastructure.checks.addresses import address
 from infrastructure.findings import Finding, failure, ok, warning
 from infrastructure.migrate import applied, known
@@ -43,6 +44,8 @@ _PUBLISHED = """
 SELECT tenant_id, generation FROM projection_checkpoints
 WHERE projection = %s AND live AND published AND position > 0
 """
+
+_GONE = "SELECT name FROM unnest(%s::text[]) AS name WHERE to_regclass(name) IS NULL ORDER BY name"
 
 
 def postgresql(settings: Settings) -> list[Finding]:
@@ -119,7 +122,7 @@ def _roles(urls: dict[str, str]) -> list[Finding]:
 
 
 def schema(url: str) -> list[Finding]:
-    """The migrations of a database against those of this release."""
+    """The migrations of a database against those of this release, and the tables that they make."""
     ours = known()
     try:
         there = applied(url)
@@ -134,6 +137,11 @@ def schema(url: str) -> list[Finding]:
         ]
     if newer := [each for each in there if each not in ours]:
         return [warning(_SCHEMA, f"{newer[-1]} is of a newer release", "finish the roll-out of that release")]
+    with _asking(url) as connection:
+        gone = [name for (name,) in connection.execute(_GONE, (TABLES,)).fetchall()]
+    if gone:
+        told = f"all are applied, but there is no table {', '.join(gone)}"
+        return [failure(_SCHEMA, told, "restore a backup: somebody dropped it (docs/backup.md)")]
     return [ok(_SCHEMA, f"{len(ours)} migrations are applied, the last is {ours[-1]}")]
 
 

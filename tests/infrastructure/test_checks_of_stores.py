@@ -145,6 +145,13 @@ def test_a_database_without_migrations_fails(settings, postgres: Postgres, fresh
     assert "migrations are missing, first 0001-event-log" in told
 
 
+@pytest.mark.parametrize("table", ["accounts", "keys.subject_keys", "events"])
+def test_a_database_without_one_of_the_tables_fails(settings, fresh_urls, table):
+    with psycopg.connect(fresh_urls.owner, autocommit=True) as owner:
+        owner.execute(sql.SQL("DROP TABLE {} CASCADE").format(sql.Identifier(*table.split("."))))
+    assert f"there is no table {table}" in failures(postgresql(settings()))[0]
+
+
 def test_a_database_of_a_newer_release_is_told_and_one_that_cannot_be_looked_at_too(settings, fresh_urls):
     assert results(postgresql(settings(database_owner_url=None)))["PostgreSQL migrations"] == "ok"
     with psycopg.connect(fresh_urls.owner, autocommit=True) as owner:

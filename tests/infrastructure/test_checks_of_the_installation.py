@@ -209,6 +209,7 @@ def test_packages_as_locked_are_well(lock, tmp_path):
         ({"alpha": "1.1", "beta": "2.5"}, "alpha==1.0 is locked, but 1.1 is there"),
         ({"alpha": "1.0 beta>=3", "beta": "2.5"}, "alpha needs beta>=3, but 2.5 is there"),
         ({"alpha": "1.0 delta", "beta": "2.5"}, "alpha needs delta, which isn't installed"),
+        ({"alpha": "1.0", "beta": "2.5", "other": "1.0 alpha>=2"}, "other needs alpha>=2, but 1.0 is there"),
     ],
 )
 def test_a_package_that_is_missing_another_or_in_conflict_fails(lock, tmp_path, packages, wrong):
