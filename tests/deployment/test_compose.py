@@ -26,6 +26,7 @@ from tests.deployment.compose import (
     secret_name,
     variables,
 )
+from tests.services import elasticsearch
 
 GIVEN = {"PUBLIC_URL": "https://crm.example.com"}
 HOST_FILES = {"/", "/var/run/docker.sock"}
@@ -289,6 +290,12 @@ def test_addresses_in_secrets_are_those_of_services(system, secrets_directory):
             assert ports[host] == int(port), path.name
             assert "data" in system["services"][host]["networks"]
     assert re.search(r"server-template api \d+ api:3000 ", (DEPLOY / "proxy/haproxy.cfg").read_text())
+
+
+def test_elasticsearch_is_the_version_that_the_tests_run(system):
+    assert system["services"]["elasticsearch"]["image"].endswith(f":{elasticsearch.VERSION}")
+    pom = (Path(elasticsearch.__file__).parent / "pom.xml").read_text()
+    assert f"<elasticsearch.version>{elasticsearch.VERSION}</elasticsearch.version>" in pom
 
 
 def test_a_stop_waits_for_what_the_processes_finish(system):
