@@ -13,6 +13,20 @@ DEPLOY = ROOT / "deploy"
 BASE, PRODUCTION = DEPLOY / "compose.yaml", DEPLOY / "compose.production.yaml"
 OURS = ("migrate", "api", "worker", "sweeper", "backup", "recovery")
 """The services that run ClientForge itself."""
+USUAL_PORTS = {
+    "postgres": 5432,
+    "elasticsearch": 9200,
+    "mongodb": 27017,
+    "prometheus": 9090,
+    "alertmanager": 9093,
+    "grafana": 3000,
+    "node-exporter": 9100,
+    "postgres-exporter": 9187,
+    "redis-exporter": 9121,
+    "elasticsearch-exporter": 9114,
+    "mongodb-exporter": 9216,
+}
+"""Where those listen that are told no port."""
 
 _VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)(?::([-?])([^}]*))?\}")
 _LISTS_THAT_ADD = ("ports", "expose", "dns", "tmpfs", "volumes", "secrets")
@@ -76,6 +90,41 @@ def scraped() -> dict[str, int]:
         for told in job.get("static_configs", []):
             found.update((each.split(":")[0], int(each.split(":")[1])) for each in told["targets"])
     return found
+
+
+def listening(services: Mapping[str, Any]) -> dict[str, set[int]]:
+    """The ports at which each service answers: those of its configuration, else its program's own."""
+    loki = yaml.safe_load((DEPLOY / "monitoring/loki/loki.yml").read_text())
+    told = {name: (services[name].get("environment") or {}) for name in ("api", "worker", "sweeper")}
+    return {
+        **{name: {port} for name, port in USUAL_PORTS.items()},
+        "api": {int(told["api"]["PORT"])},
+        "worker": {int(told["worker"]["METRICS_PORT"])},
+        "sweeper": {int(told["sweeper"]["METRICS_PORT"])},
+        "pgbouncer": {number(r"listen_port = (\d+)", (DEPLOY / "pgbouncer/pgbouncer.ini").read_text())},
+        "redis": {number(r"\nport (\d+)", (DEPLOY / "redis/redis.conf").read_text())},
+        "proxy": {int(port) for port in re.findall(r"bind :(\d+)", (DEPLOY / "proxy/haproxy.cfg").read_text())},
+        "loki": {loki["server"]["http_listen_port"]},
+        "alloy": {number(r"listen-addr=127\.0\.0\.1:(\d+)", " ".join(services["alloy"]["command"]))},
+    }
+
+
+def given_by_files(service: Mapping[str, Any], secrets: Path) -> dict[str, str]:
+    """The variables that a service has out of its env_files."""
+    texts = [(secrets / Path(each).name).read_text() for each in service.get("env_file", [])]
+    return dict(line.split("=", 1) for text in texts for line in text.splitlines())
+
+
+def sources(service: Mapping[str, Any]) -> list[Path]:
+    """The files and directories of deploy/ that a service mounts."""
+    bound = [each.split(":")[0] for each in service.get("volumes", [])]
+    return [(DEPLOY / each).resolve() for each in bound if each.startswith("./")]
+
+
+def mounted_files(service: Mapping[str, Any]) -> list[Path]:
+    """The files of deploy/ that a service sees."""
+    found = [[source] if source.is_file() else sorted(source.rglob("*")) for source in sources(service)]
+    return [path for paths in found for path in paths if path.is_file()]
 
 
 def number(pattern: str, text: str) -> int:

@@ -4,11 +4,13 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from pymongo.uri_parser import parse_uri
 from typer.testing import CliRunner
 
 from api.commandline.program import app
@@ -19,11 +21,16 @@ from tests.deployment.compose import (
     DEPLOY,
     OURS,
     PRODUCTION,
+    USUAL_PORTS,
+    given_by_files,
+    listening,
     loaded,
+    mounted_files,
     number,
     production,
     scraped,
     secret_name,
+    sources,
     variables,
 )
 from tests.services import elasticsearch
@@ -119,12 +126,6 @@ def test_every_file_with_a_secret_is_one_that_the_service_has_and_the_script_mak
     assert used == declared.keys()
 
 
-def given_by_files(service: dict[str, Any], secrets: Path) -> dict[str, str]:
-    """The variables that a service has out of its env_files."""
-    texts = [(secrets / Path(each).name).read_text() for each in service.get("env_file", [])]
-    return dict(line.split("=", 1) for text in texts for line in text.splitlines())
-
-
 def test_elasticsearch_has_its_password_as_a_variable_since_it_refuses_files_that_others_may_read(
     system, secrets_directory
 ):
@@ -137,17 +138,32 @@ def test_elasticsearch_has_its_password_as_a_variable_since_it_refuses_files_tha
 def test_every_secret_that_a_mounted_configuration_reads_is_mounted_too(system):
     for name, service in system["services"].items():
         mounted = {target for _, target in map(secret_name, service.get("secrets", []))}
-        for source in sources(service):
-            files = [each for each in source.rglob("*") if each.is_file()] if source.is_dir() else [source]
-            for file in files:
-                read = set(re.findall(r"/run/secrets/(\w[\w.]*\w)", file.read_text()))
-                assert read <= mounted, (name, file.name)
+        for file in mounted_files(service):
+            text = file.read_text()
+            read = {*re.findall(r"/run/secrets/(\w[\w.]*\w)", text), *re.findall(r'\bsecret\("([^"]*)"\)', text)}
+            assert bool(read) == ("/run/secrets/" in text), (name, file.name)
+            assert read <= mounted, (name, file.name)
 
 
-def sources(service: dict[str, Any]) -> list[Path]:
-    """The files and directories of deploy/ that a service mounts."""
-    bound = [each.split(":")[0] for each in service.get("volumes", [])]
-    return [(DEPLOY / each).resolve() for each in bound if each.startswith("./")]
+def test_each_user_of_mongodb_has_the_secret_and_the_database_of_who_comes_as_that_user(system, secrets_directory):
+    texts = (DEPLOY / "mongodb/users.js").read_text().split("db.getSiblingDB")[1:]
+    made = {}
+    for text in texts:
+        [where] = re.findall(r'^\("(\w+)"\)\.createUser', text)
+        [(user, secret)] = re.findall(r'user: "(\w+)",\s+pwd: secret\("(\w+)"\),', text)
+        [(role, database)] = re.findall(r'roles: \[\{ role: "(\w+)", db: "(\w+)" \}\]', text)
+        made[user] = ((secrets_directory / secret).read_text().strip(), where, role, database)
+    ours = parse_uri((secrets_directory / "mongodb_url").read_text().strip())
+    exporter = parse_uri(given_by_files(system["services"]["mongodb-exporter"], secrets_directory)["MONGODB_URI"])
+    grafana = given_by_files(system["services"]["grafana"], secrets_directory)
+    provisioned = yaml.safe_load((DEPLOY / "monitoring/grafana/provisioning/datasources/clientforge.yml").read_text())
+    [connection] = [each["jsonData"]["connection"] for each in provisioned["datasources"] if each["name"] == "MongoDB"]
+    shown = parse_uri(connection)["database"]
+    assert made == {
+        ours["username"]: (ours["password"], ours["options"]["authSource"], "readWrite", ours["database"]),
+        exporter["username"]: (exporter["password"], exporter["database"], "clusterMonitor", exporter["database"]),
+        grafana["GRAFANA_MONGODB_USER"]: (grafana["GRAFANA_MONGODB_PASSWORD"], shown, "read", shown),
+    }
 
 
 def test_whatever_is_mounted_or_built_is_there(system, secrets_directory):
@@ -279,17 +295,56 @@ def test_the_exporter_of_redis_finds_its_password_under_the_address_with_its_use
     assert passwords == {address: (secrets_directory / "redis_exporter_password").read_text().strip()}
 
 
-def test_addresses_in_secrets_are_those_of_services(system, secrets_directory):
-    ports = {"pgbouncer": 6432, "postgres": 5432, "redis": 6379, "elasticsearch": 9200, "mongodb": 27017}
-    ini = (DEPLOY / "pgbouncer/pgbouncer.ini").read_text()
-    assert "listen_port = 6432" in ini
-    assert "host=postgres port=5432" in ini
-    assert "port 6379" in (DEPLOY / "redis/redis.conf").read_text()
-    for path in secrets_directory.glob("*_url"):
-        for host, port in re.findall(r"@([\w-]+):(\d+)/?", path.read_text()):
-            assert ports[host] == int(port), path.name
-            assert "data" in system["services"][host]["networks"]
-    assert re.search(r"server-template api \d+ api:3000 ", (DEPLOY / "proxy/haproxy.cfg").read_text())
+def told(service: dict[str, Any], secrets: Path) -> Iterator[str]:
+    """Whatever a service is told: by words, variables, secrets and configurations."""
+    yield from map(str, (*service.get("entrypoint", []), *service.get("command", [])))
+    yield from (str(value) for value in (service.get("environment") or {}).values())
+    yield from given_by_files(service, secrets).values()
+    files = [secrets / secret_name(each)[0] for each in service.get("secrets", [])]
+    for path in (*filter(Path.exists, files), *mounted_files(service)):
+        yield path.read_text()
+
+
+def addresses(service: dict[str, Any], secrets: Path) -> set[tuple[str, int]]:
+    """The hosts and ports that a service is told."""
+    text = "\n".join(told(service, secrets))
+    found = re.findall(r"(?<![\w.-])([a-z][\w-]*):(\d{2,5})\b", text) + re.findall(r"host=(\S+) port=(\d+)", text)
+    return {(host, int(port)) for host, port in found}
+
+
+def test_whom_a_service_asks_is_one_that_listens_there_on_a_network_of_both(system, secrets_directory):
+    services, ports = system["services"], listening(system["services"])
+    assert ports.keys() | {"migrate", "backup", "recovery"} == services.keys()
+    asked = {name: addresses(service, secrets_directory) for name, service in services.items()}
+    for name, found in asked.items():
+        for host, port in found:
+            assert port in ports.get(host, ()), (name, host, port)
+            assert set(services[name]["networks"]) & set(services[host]["networks"]), (name, host)
+    stores = {"pgbouncer", "redis", "elasticsearch", "mongodb"}
+    wanted = {
+        **dict.fromkeys(("api", "worker", "sweeper"), stores),
+        **dict.fromkeys(("migrate", "backup", "recovery"), stores | {"postgres"}),
+        "proxy": {"api"},
+        "pgbouncer": {"postgres"},
+        "prometheus": {"alertmanager", *set(scraped()) - {"api", "worker", "sweeper"}},
+        "grafana": {"prometheus", "loki", "mongodb"},
+        "alloy": {"loki"},
+        **{f"{each}-exporter": {each} for each in ("postgres", "redis", "elasticsearch", "mongodb")},
+    }
+    assert {name: {host for host, _ in found} for name, found in asked.items() if found} == wanted
+
+
+def test_who_listens_at_the_usual_port_is_told_no_other(system):
+    for name in USUAL_PORTS:
+        service = system["services"][name]
+        words = [*service.get("entrypoint", []), *service.get("command", []), *(service.get("environment") or {})]
+        assert not [each for each in words if re.search(r"(?i)(\b|_|-c)port\b|listen|^-p", each)], name
+
+
+def test_a_port_is_published_at_which_the_service_listens(system):
+    ports = listening(system["services"])
+    for name, service in system["services"].items():
+        assert {int(each.split(":")[-1]) for each in service.get("ports", [])} <= ports.get(name, set()), name
 
 
 def test_elasticsearch_is_the_version_that_the_tests_run(system):

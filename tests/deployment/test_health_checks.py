@@ -1,15 +1,13 @@
 """The health checks of the compose files ask a process, each at the port at which it listens."""
 
-import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-import yaml
 
 from infrastructure.embedded.child import free_port
-from tests.deployment.compose import DEPLOY, number, production, scraped
+from tests.deployment.compose import listening, number, production
 from tests.deployment.probes import is_healthy
 
 UNPROBED = {
@@ -32,18 +30,10 @@ def test_every_service_has_a_health_check_or_a_reason_to_have_none(services):
 
 
 def test_each_asks_at_the_port_at_which_the_process_listens(services):
-    loki = yaml.safe_load((DEPLOY / "monitoring/loki/loki.yml").read_text())
-    listening = {
-        "pgbouncer": number(r"listen_port = (\d+)", (DEPLOY / "pgbouncer/pgbouncer.ini").read_text()),
-        "redis": number(r"\nport (\d+)", (DEPLOY / "redis/redis.conf").read_text()),
-        "proxy": number(r"bind :(\d+)\n", (DEPLOY / "proxy/haproxy.cfg").read_text()),
-        "loki": loki["server"]["http_listen_port"],
-        "alloy": number(r"listen-addr=127\.0\.0\.1:(\d+)", " ".join(services["alloy"]["command"])),
-        **{name: port for name, port in scraped().items() if name not in UNPROBED},
-    }
-    for name, port in listening.items():
+    ports = listening(services)
+    for name in services.keys() - UNPROBED.keys():
         check = " ".join(services[name]["healthcheck"]["test"])
-        assert re.search(rf"(127\.0\.0\.1[:/]|-p ){port}\b", check), (name, check)
+        assert number(r"(?:127\.0\.0\.1[:/]|-p |--port )(\d+)\b", check) in ports[name], name
 
 
 class Alloy(BaseHTTPRequestHandler):
