@@ -60,7 +60,7 @@ def pgbouncer(services: ServiceSession, pytestconfig: pytest.Config) -> Callable
 
 @pytest.fixture(scope="session")
 def prometheus_programs(pytestconfig: pytest.Config) -> Path:
-    """The directory with `prometheus`, `promtool` and `amtool`."""
+    """The directory with `prometheus`, `promtool`, `alertmanager` and `amtool`."""
     return _available(pytestconfig, "Prometheus", prometheus.prepare)
 
 
