@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,22 @@ def test_only_so_many_are_kept_and_old_keys_go(run: Run, companies, environment)
     data = Path(environment["BACKUP_DIR"])
     assert len(list(data.glob("*Z"))) == 2
     assert len(list((data / "keys").glob("*Z"))) == 1
+
+
+def test_what_is_kept_is_what_the_settings_say(run: Run, environment):
+    data = Path(environment["BACKUP_DIR"])
+    noon = datetime(2020, 3, 31, 12, tzinfo=UTC)
+    for days in range(150):
+        for moment in (noon - timedelta(days=days), noon - timedelta(days=days, hours=1)):
+            (data / f"{moment:%Y%m%dT%H%M%S.%fZ}").mkdir(parents=True)
+    wanted = {"NEWEST": "3", "DAILY": "5", "WEEKLY": "7", "MONTHLY": "4"}
+    done(run("backup", "create", **{f"BACKUP_KEEP_{name}": number for name, number in wanted.items()}))
+
+    kept = sorted((each.name[:11] for each in data.glob("2020*Z")), reverse=True)
+    newest, daily = ["20200331T12", "20200331T11"], ["20200330T12", "20200329T12", "20200328T12"]
+    weekly = ["20200322T12", "20200315T12", "20200308T12", "20200301T12"]
+    assert kept == [*newest, *daily, *weekly, "20200229T12", "20200131T12"], "and of each the one taken now"
+    assert len(list(data.glob("*Z"))) == len(kept) + 1
 
 
 def test_keys_of_another_database_are_never_removed(run: Run, companies, environment, empty_urls):
