@@ -1,5 +1,6 @@
 """The load test's script against a running system, and what is said of k6's result."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,9 @@ def test_the_script_gets_the_answers_that_it_wants_within_the_limits(system, tmp
     assert rated.metrics["http_reqs{name:/api/v1/auth/refresh}"]["count"] > 0, "a session goes on with new tokens"
     assert rated.metrics["checks"]["value"] == 1
     assert rated.metrics["vus_max"]["value"] == 3
+    reached = rated.metrics["http_reqs{scenario:arrivals}"]["count"] / summary.GOAL_SECONDS
+    assert f"not met {reached:.1f} requests a second (goal 100)\n" in rated.goal(), "without what came before"
+    assert rated.goal().endswith("\nOur own goal: not met")
     rules = {(each.metric, each.rule) for each in found.thresholds}
     assert {
         ("http_req_duration{kind:get}", "p(95)<200"),
@@ -58,6 +62,42 @@ def test_a_crossed_gate_is_told_and_fails_the_run():
     assert "### Load test (smoke): FAILED" in comment
     assert "| ❌ | `http_req_duration{kind:search}` | p(95)<100 | 220.2 |" in comment
     assert "| ✅ | `http_req_failed` | rate<0.01 | 0 |" in comment
+
+
+def goal_run(*, requests: int = 6000, crossed: bool = False, **p95: float) -> summary.Summary:
+    """What k6 would have written of a minute of our own goal, met but for what is given."""
+    found = json.loads(CROSSED.read_text())
+    metrics = found["metrics"]
+    for kind, most in (summary.GOAL | p95).items():
+        metrics[f"http_req_duration{{kind:{kind}}}"]["p(95)"] = most
+    metrics["http_req_duration{kind:search}"]["thresholds"]["p(95)<100"] = False
+    metrics["http_req_failed"]["thresholds"]["rate<0.01"] = crossed
+    metrics["http_reqs{scenario:arrivals}"] = {"count": requests, "rate": 63, "thresholds": {"count>0": False}}
+    return summary.load(json.dumps(found))
+
+
+def test_our_own_goal_is_met_when_all_of_it_is():
+    told = goal_run().goal()
+    assert "not met" not in told
+    assert "met     100.0 requests a second (goal 100)" in told
+    assert told.endswith("\nOur own goal: met")
+
+
+@pytest.mark.parametrize(
+    ("found", "missed"),
+    [
+        (goal_run(requests=3600), "60.0 requests a second (goal 100)"),
+        (goal_run(requests=5990), "99.8 requests a second (goal 100)"),
+        (goal_run(get=20.1), "get p95 20.1 ms (goal 20 ms)"),
+        (goal_run(post=50.1), "post p95 50.1 ms (goal 50 ms)"),
+        (goal_run(search=30.1), "search p95 30.1 ms (goal 30 ms)"),
+        (goal_run(crossed=True), "the gates above"),
+    ],
+)
+def test_our_own_goal_is_not_met_when_one_part_is_not(found, missed):
+    *parts, whole = found.goal().splitlines()
+    assert [each for each in parts if not each.startswith("met ")] == [f"not met {missed}"]
+    assert whole == "Our own goal: not met"
 
 
 def test_a_run_whose_gates_all_hold_passes(tmp_path):

@@ -10,6 +10,8 @@ from typing import Any
 KINDS = {"get": "kind:get", "search": "kind:search", "post": "kind:post", "log-in": "name:/api/v1/auth/login"}
 GOAL = {"get": 20.0, "post": 50.0, "search": 30.0}
 """Milliseconds in which 95 of 100 requests shall be answered, at 100 requests a second on two processors."""
+GOAL_RATE = 100.0
+"""Requests a second that have to be reached for that: k6 drops what it can't send."""
 GOAL_SECONDS = 60
 """How long that is asked for, once everybody is logged in."""
 
@@ -72,15 +74,20 @@ class Summary:
         )
 
     def goal(self) -> str:
-        """Our own goal, met or not; it decides nothing."""
-        met = [
-            f"{'met    ' if self._taken(kind)['p(95)'] <= most else 'not met'} {kind} p95 "
-            f"{self._taken(kind)['p(95)']:.1f} ms (goal {most:g} ms)"
-            for kind, most in GOAL.items()
-        ]
+        """Our own goal, met or not, and each of its parts; it decides nothing.
+
+        Log-ins come before, in a scenario of their own, and aren't part of the rate. One that comes late breaks a gate.
+        """
         rated = self.metrics.get("http_reqs{scenario:arrivals}")
         rate = rated["count"] / GOAL_SECONDS if rated else self.rate
-        return "\n".join([f"Our own goal, at {rate:.0f} requests a second:", *met])
+        parts = {
+            f"{kind} p95 {self._taken(kind)['p(95)']:.1f} ms (goal {most:g} ms)": self._taken(kind)["p(95)"] <= most
+            for kind, most in GOAL.items()
+        }
+        parts[f"{rate:.1f} requests a second (goal {GOAL_RATE:g})"] = rate >= GOAL_RATE
+        parts["the gates above"] = self.holds
+        told = [f"{'met    ' if met else 'not met'} {part}" for part, met in parts.items()]
+        return "\n".join([*told, f"Our own goal: {'met' if all(parts.values()) else 'not met'}"])
 
     @property
     def rate(self) -> float:
