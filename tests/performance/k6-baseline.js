@@ -31,14 +31,14 @@ const LOG_IN_SECONDS = 0.6; // between one and the next, so that hashing passwor
 
 function turns(vus, seconds, each = 10) {
   const found = {};
-  for (let start = 0; start < seconds; start += each) {
-    for (let vu = 0; vu < vus; vu += 1) {
-      const startTime = start + (vu * each) / vus;
-      found[`turn_${String(start).padStart(3, "0")}_${vu}`] = {
+  for (let vu = 0; vu < vus; vu += 1) {
+    let end = ((vu + 1) * each) / vus; // the first turns are shorter, so that the others end one after another
+    for (let start = 0; start < seconds; start = end, end += each) {
+      found[`turn_${vu}_${String(start).replace(".", "_")}`] = {
         executor: "constant-vus",
         vus: 1,
-        duration: `${Math.min(each, seconds - startTime)}s`,
-        startTime: `${startTime}s`,
+        duration: `${Math.min(end, seconds) - start}s`,
+        startTime: `${start}s`,
         // A VU is kept for its turn until this has passed, so that no later turn gets it.
         gracefulStop: `${seconds}s`,
       };
