@@ -9,7 +9,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -43,7 +43,11 @@ Measured = Mapping[str, tuple[float, float]]
 def main() -> int:
     """Grows a tenant and asks; 1 when a gate does not hold."""
     sizes = [int(each.replace("_", "")) for each in sys.argv[1:]] or list(SIZES)
-    found: dict[int, Measured] = {}
+    return judged(measured(sizes))
+
+
+def measured(sizes: Sequence[int]) -> dict[int, Measured]:
+    """What a tenant of a system of its own is found to be like at each size."""
     with ServiceSession() as services, TemporaryDirectory() as place:
         superuser = services.postgres.superuser_url
         urls = copied(superuser, prepare_template(superuser, PASSWORDS))
@@ -51,6 +55,7 @@ def main() -> int:
         variables = {**environment(urls, *stores), "LOG_LEVEL": "warning"}
         with running(variables, Path(place)) as system:
             _settle(system)
+            found: dict[int, Measured] = {}
             before = 0
             for size in sizes:
                 _grow(system, Path(place), before, size)
@@ -59,6 +64,12 @@ def main() -> int:
                     told = f"median {median:8.2f} ms   p95 {high:8.2f} ms"
                     print(f"       {size:>9,} contacts, {name:<24} {told}", flush=True)
                 before = size
+    return found
+
+
+def judged(found: Mapping[int, Measured]) -> int:
+    """Prints how each question's p95 has grown from the first size to the last; 1 when one by more than GROWTH."""
+    sizes = list(found)
     first, last = found[sizes[0]], found[sizes[-1]]
     gates = [
         Gate(f"{name}, p95 at {sizes[-1]:,} / at {sizes[0]:,} contacts", last[name][1] / first[name][1], at_most=GROWTH)
