@@ -1,5 +1,6 @@
 """Companies with people in them, who use the API."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
@@ -124,6 +125,12 @@ def problem(answer: Response, status: int, code: str) -> Mapping[str, Any]:
     assert told["detail"]
     assert told["request_id"] == answer.headers["x-request-id"]
     return told
+
+
+def metric(client: TestClient[Any], series: str) -> float:
+    """What the metrics say of a series; 0 where they don't have it."""
+    found = re.search(f"^{re.escape(series)} (.+)$", client.get("/metrics").text, re.MULTILINE)
+    return float(found[1]) if found else 0.0
 
 
 def pointers(told: Mapping[str, Any]) -> set[str]:

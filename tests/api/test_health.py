@@ -11,7 +11,7 @@ from redis.retry import Retry
 
 from api.app import create
 from infrastructure.postgres import Database
-from tests.api.stand import API, problem
+from tests.api.stand import API, metric, problem
 
 NOWHERE = "postgresql://nobody:secret@127.0.0.1:1/nothing?connect_timeout=1"
 
@@ -65,10 +65,6 @@ def test_without_postgresql_nothing_is_ready_and_nothing_secret_is_told(without_
 
 
 def test_metrics_count_requests_by_route_commands_and_appends(acme, client):
-    def count(series):
-        found = re.search(f"^{re.escape(series)} (.+)$", client.get("/metrics").text, re.MULTILINE)
-        return float(found[1]) if found else 0.0
-
     created = 'clientforge_http_requests_total{method="POST",route="/api/v1/accounts",status="201"}'
     got = 'clientforge_http_requests_total{method="GET",route="/api/v1/accounts/{id}",status="404"}'
     missed = 'clientforge_http_requests_total{method="GET",route="(none)",status="404"}'
@@ -77,12 +73,12 @@ def test_metrics_count_requests_by_route_commands_and_appends(acme, client):
     taken = 'clientforge_commands_total{command="CreateAccount",outcome="already_taken"}'
     conflicts = 'clientforge_append_conflicts_total{conflict="ClaimConflict"}'
     series = (created, got, missed, timed, ok, taken, conflicts, "clientforge_appends_total")
-    before = {each: count(each) for each in series}
+    before = {each: metric(client, each) for each in series}
     acme.rep.makes("/accounts", {"name": "A", "external_id": "counted"})
     acme.rep.post("/accounts", {"name": "B", "external_id": "counted"})
     acme.rep.get("/accounts/01900000-0000-7000-8000-00000000dead")
     client.get("/some/where")
-    grown = {each: count(each) - before[each] for each in series}
+    grown = {each: metric(client, each) - before[each] for each in series}
     assert grown == {**dict.fromkeys(series, 1), timed: 2}
 
 

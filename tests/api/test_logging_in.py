@@ -16,7 +16,7 @@ from application.platform import PLATFORM
 from domain.tenants.commands import DeactivateTenant
 from infrastructure.tokens import AccessTokens
 from tests.api.doors import opened
-from tests.api.stand import API, PASSWORD, Company, company, problem
+from tests.api.stand import API, PASSWORD, Company, company, metric, problem
 from tests.fixtures import JWT_SECRET
 
 
@@ -139,11 +139,12 @@ def test_an_odd_address_is_just_wrong(acme, email):
 
 
 def test_log_ins_are_counted(acme, grace):
+    ok, wrong = (f'clientforge_log_ins_total{{outcome="{outcome}"}}' for outcome in ("ok", "wrong_credentials"))
+    before = {each: metric(acme.client, each) for each in (ok, wrong)}
     log_in(acme, grace[0])
-    log_in(acme, grace[0], "wrong password")
-    metrics = acme.client.get("/metrics").text
-    assert 'clientforge_log_ins_total{outcome="ok"}' in metrics
-    assert 'clientforge_log_ins_total{outcome="wrong_credentials"}' in metrics
+    for _ in range(2):
+        log_in(acme, grace[0], "wrong password")
+    assert {each: metric(acme.client, each) - before[each] for each in before} == {ok: 1, wrong: 2}
 
 
 def test_a_secret_signs_tokens_that_no_other_secret_reads(acme):

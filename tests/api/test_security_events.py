@@ -25,7 +25,7 @@ from domain.security.events import (
 from infrastructure.security_log import SecurityLog
 from infrastructure.sessions import Client, Principal
 from infrastructure.verification import verify
-from tests.api.stand import API, PASSWORD
+from tests.api.stand import API, PASSWORD, metric
 from tests.api.test_lockouts import fail, later
 from tests.api.test_logging_in import log_in, with_password
 from tests.api.test_sessions import bearer, much_later, refreshed
@@ -168,6 +168,39 @@ def test_what_a_role_may_not_do_is_an_event(acme, journal):
         RequestForbidden(operation="role-user"),
     ]
     assert {each.metadata.actor for each in journal(person.id)} == {f"user-{person.id}"}
+
+
+def test_what_alerts_watch_is_counted_by_its_type(acme, application):
+    locked, forbidden, reused = series = [
+        f'clientforge_security_events_total{{type="access.{name}.v1"}}'
+        for name in ("locked", "request_forbidden", "refresh_token_reused")
+    ]
+    (attacked, _), (robbed, _) = with_password(acme), with_password(acme)
+    tokens = log_in(acme, robbed).json()
+    before = {each: metric(acme.client, each) for each in series}
+
+    def grown():
+        return {each: metric(acme.client, each) - before[each] for each in series}
+
+    fail(acme, attacked, 5)
+    assert acme.hires(Role.VIEWER).post("/accounts", {"name": "Acme"}).status_code == 403
+    refreshed(acme, tokens["refresh_token"])
+    much_later(application, acme)
+    refreshed(acme, tokens["refresh_token"])
+    deadline = time.monotonic() + 5
+    while grown()[locked] == 0 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert grown() == {locked: 1, forbidden: 1, reused: 1}
+
+
+def test_all_events_of_an_append_are_counted(acme, journal):
+    email, id = with_password(acme)
+    fail(acme, email, 3)
+    series = ("clientforge_appends_total", "clientforge_events_appended_total")
+    before = [metric(acme.client, each) for each in series]
+    log_in(acme, email)
+    assert told(journal(id, 3))[1] == LogInsFailed(count=3)
+    assert [metric(acme.client, each) - before[number] for number, each in enumerate(series)] == [1, 2]
 
 
 def test_an_hour_has_so_many_events_of_a_kind_and_the_next_hour_tells_how_many_were_left_out(

@@ -1,0 +1,59 @@
+"""What the metrics tell of messages that fail: alerts watch it."""
+
+import secrets
+import time
+
+import pytest
+from dramatiq import Worker
+from uuid_utils.compat import uuid7
+
+from infrastructure.bootstrap import build
+from infrastructure.settings import Settings
+from infrastructure.telemetry import Telemetry
+from projections.engine import Engine
+from tests.fixtures import JWT_SECRET, MASTER_KEY
+
+OUTCOMES = ("done", "failed", "dead")
+
+
+@pytest.fixture
+def telemetry():
+    return Telemetry()
+
+
+@pytest.fixture
+def application(urls, redis_url, telemetry):
+    """An application with an own prefix in Redis, and a worker that takes its messages."""
+    settings = Settings.load(
+        _env_file=None,
+        environment="test",
+        database_url=urls.app,
+        redis_url=redis_url,
+        redis_prefix=f"{{{secrets.token_hex(4)}}}",
+        jwt_secret=JWT_SECRET,
+        master_key=MASTER_KEY,
+        retry_base_seconds=0.01,
+    )
+    application = build(settings, telemetry=telemetry)
+    worker = Worker(application.broker, worker_timeout=20, worker_threads=1)
+    worker.start()
+    yield application
+    worker.stop()
+    application.broker.client.close()
+    application.close()
+
+
+def test_each_failed_try_and_the_end_of_a_message_are_counted(application, telemetry, monkeypatch):
+    def broken(self, group, tenant):
+        raise RuntimeError
+
+    def counted():
+        return {outcome: telemetry.messages.labels("projections", outcome)._value.get() for outcome in OUTCOMES}
+
+    monkeypatch.setattr(Engine, "drain", broken)
+    application.announcements.wake([("relational", uuid7())])
+    deadline = time.monotonic() + 20
+    while counted()["dead"] == 0:
+        assert time.monotonic() < deadline, counted()
+        time.sleep(0.02)
+    assert counted() == {"done": 0, "failed": 6, "dead": 1}
