@@ -6,6 +6,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
+import redis
 from uuid_utils.compat import uuid7
 
 from api.commandline.context import sender
@@ -18,6 +19,7 @@ from domain.products.commands import CreateProduct
 from domain.products.events import ProductEdited
 from domain.tenants.commands import RegisterTenant
 from infrastructure.bootstrap import Application
+from infrastructure.upkeep import Upkeep
 from projections.replaying import replay
 from tests.commandline.conftest import Run, done, refused
 
@@ -65,6 +67,26 @@ def test_an_altered_event_is_named_with_its_tenant_and_position(run: Run, ada, a
     assert "platform: 1 events, intact" in everywhere.stdout
     assert run("events", "verify", "--tenant", str(acme.id)).returncode == 1
     assert run("events", "verify", "--tenant", "platform").returncode == 0
+
+
+def test_those_who_look_after_the_system_are_told_how_it_went(run: Run, ada, acme, fresh_urls, environment):
+    def moved(by: str) -> None:
+        with psycopg.connect(fresh_urls.superuser, autocommit=True) as connection:
+            connection.execute(
+                "UPDATE events SET occurred_at = occurred_at + %s::interval WHERE tenant_id = %s AND position = 2",
+                (by, acme.id),
+            )
+
+    with redis.Redis.from_url(environment["REDIS_URL"]) as client:
+        upkeep = Upkeep(client, prefix=environment["REDIS_PREFIX"])
+        moved("1 s")
+        assert run("events", "verify").returncode == 1
+        assert not upkeep.last()["chain_verification"].well
+        done(run("events", "verify", "--tenant", "platform"))
+        assert not upkeep.last()["chain_verification"].well
+        moved("-1 s")
+        done(run("events", "verify"))
+        assert upkeep.last()["chain_verification"].well
 
 
 def test_verifying_all_tenants_needs_the_role_that_sees_them(run: Run):
