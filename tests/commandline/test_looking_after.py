@@ -1,6 +1,10 @@
 """`projections` and `queue`: where the read side stands, and what people do about it."""
 
 import json
+import os
+import pty
+import subprocess
+import sys
 import time
 
 import psycopg
@@ -126,6 +130,13 @@ def test_the_queue_is_healthy_with_a_worker_and_without_dead_letters(run: Run, e
     assert "dead since" in ill.stdout
 
 
+def test_more_than_50_messages_that_failed_are_unhealthy(run: Run, environment, built):
+    prefix = environment["REDIS_PREFIX"]
+    Queues(built.redis, prefix=prefix).worker_is_alive("a worker")
+    built.redis.hset(f"{prefix}:projections.DQ.msgs", mapping={str(number): "{}" for number in range(51)})
+    assert "projections: 51 failed, more than 50" in refused(run("queue", "health"), 1)
+
+
 def test_dead_letters_are_listed_and_what_they_are_about_is_tried_again(run: Run, environment, built, acme, fresh_urls):
     park(fresh_urls, acme, "accounts")
     _die(built, environment["REDIS_PREFIX"], str(acme.id))
@@ -158,6 +169,28 @@ def test_dead_letters_are_deleted_when_somebody_says_yes(run: Run, environment, 
     assert "--yes" in refused(run("queue", "clear-dlq"), 2)
     assert "Deleted 1 dead letters" in done(run("queue", "clear-dlq", "--yes"))
     assert "Deleted 0 dead letters" in done(run("queue", "clear-dlq"))
+
+
+@pytest.mark.parametrize(("said", "code", "left"), [("n", 1, 1), ("", 1, 1), ("y", 0, 0)])
+def test_on_a_terminal_dead_letters_are_deleted_for_a_yes_alone(environment, built, tmp_path, said, code, left):
+    _die(built, environment["REDIS_PREFIX"])
+    ours, terminal = pty.openpty()
+    os.write(ours, f"{said}\n".encode())
+    ended = subprocess.run(
+        [sys.executable, "-m", "api.commandline", "queue", "clear-dlq"],
+        stdin=terminal,
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=tmp_path,
+        timeout=120,
+        check=False,
+    )
+    os.close(terminal)
+    os.close(ours)
+    assert ended.returncode == code, ended.stderr
+    assert "Delete 1 dead letters for good?" in ended.stderr
+    assert Queues(built.redis, prefix=environment["REDIS_PREFIX"]).health().dead == left
 
 
 def test_a_redis_that_is_away_is_said_in_a_sentence(run: Run):
