@@ -1,14 +1,16 @@
 """The logs of a system on one machine: a file for each process, which begins anew when it is full."""
 
 import json
+import math
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from heapq import merge
 from logging import INFO, LogRecord
 from logging.handlers import RotatingFileHandler
+from os import SEEK_END
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any, TextIO
 
 from msgspec import Struct
 
@@ -82,9 +84,15 @@ def parsed(process: str, line: str) -> Line:
     return {"process": process, **(found if isinstance(found, dict) else {"message": line})}
 
 
-def read(paths: Iterable[Path]) -> Iterator[Line]:
-    """All lines of log files, in the order of their times; one without takes that of the line before it."""
-    return (line for _, line in merge(*(_dated(path) for path in paths), key=lambda dated: dated[0]))
+Ends = dict[str, TextIO]
+"""Files that are written to, by name, opened where they ended at one moment."""
+
+
+def read(paths: Iterable[Path], ends: Ends | None = None) -> Iterator[Line]:
+    """All lines of log files, in the order of their times; one without takes that of the line before it. With `ends`,
+    what was written since that moment is left out: it is to be followed."""
+    until = None if ends is None else {_inode(file): file.tell() for file in ends.values()}
+    return (line for _, line in merge(*(_dated(path, until) for path in paths), key=lambda dated: dated[0]))
 
 
 def files(directory: Path, process: str | None = None) -> list[Path]:
@@ -93,21 +101,27 @@ def files(directory: Path, process: str | None = None) -> list[Path]:
     return sorted(found, key=lambda path: (path.name.split(".")[0], -int(path.suffix[1:].replace("log", "0"))))
 
 
-def followed(directory: Path, process: str | None, stop: Callable[[], bool]) -> Iterator[Line]:
-    """Lines that are written from now on, also to files that begin anew, until `stop()`."""
-    open_files: dict[str, TextIO] = {}
-    ends = {path.name: (path.stat().st_ino, path.stat().st_size) for path in _newest(directory, process)}
+def ends_of(directory: Path, process: str | None = None) -> Ends:
+    """Where the files end now, for `followed`, which closes them."""
+    ends: Ends = {path.name: path.open(encoding="utf-8", errors="replace") for path in _newest(directory, process)}
+    for file in ends.values():
+        file.seek(0, SEEK_END)
+    return ends
+
+
+def followed(directory: Path, process: str | None, stop: Callable[[], bool], ends: Ends) -> Iterator[Line]:
+    """Lines that are written behind `ends`, also to files that begin anew, until `stop()`."""
     try:
         while not stop():
             idle = True
             for path in _newest(directory, process):
-                for line in _grown(path, open_files, ends):
+                for line in _grown(path, ends):
                     idle = False
                     yield parsed(path.stem, line)
             if idle:
                 time.sleep(0.2)
     finally:
-        for file in open_files.values():
+        for file in ends.values():
             file.close()
 
 
@@ -118,7 +132,7 @@ def _newest(directory: Path, process: str | None) -> list[Path]:
     return [path for path in files(directory, process) if path.suffix == ".log"]
 
 
-def _grown(path: Path, open_files: dict[str, TextIO], ends: dict[str, tuple[int, int]]) -> Iterator[str]:
+def _grown(path: Path, open_files: Ends) -> Iterator[str]:
     """The whole lines that a file has got since the last look, and then those of the file that took its place."""
     file = open_files.get(path.name)
     if file is not None:
@@ -127,9 +141,6 @@ def _grown(path: Path, open_files: dict[str, TextIO], ends: dict[str, tuple[int,
             return
         file.close()
     file = open_files[path.name] = path.open(encoding="utf-8", errors="replace")
-    inode, end = ends.pop(path.name, (0, 0))
-    if inode == _inode(file):
-        file.seek(end)
     yield from _lines(file)
 
 
@@ -141,16 +152,22 @@ def _lines(file: TextIO) -> Iterator[str]:
         yield line.rstrip("\n")
 
 
-def _inode(file: TextIO) -> int:
+def _inode(file: IO[Any]) -> int:
     from os import fstat  # noqa: PLC0415
 
     return fstat(file.fileno()).st_ino
 
 
-def _dated(path: Path) -> Iterator[tuple[str, Line]]:
+def _dated(path: Path, until: dict[int, int] | None) -> Iterator[tuple[str, Line]]:
     last = ""
-    with path.open(encoding="utf-8", errors="replace") as file:
+    with path.open("rb") as file:
+        left = math.inf
+        if until is not None and (path.suffix == ".log" or _inode(file) in until):
+            left = until.get(_inode(file), 0)
         for text in file:
-            line = parsed(path.name.split(".")[0], text.rstrip("\n"))
+            if left <= 0:
+                return
+            left -= len(text)
+            line = parsed(path.name.split(".")[0], text.decode("utf-8", "replace").rstrip("\r\n"))
             last = str(line.get("time", last))
             yield last, line

@@ -70,11 +70,12 @@ def logs_command(
         _show(_last(_given(file), wanted, last), raw=raw)
         return
     directory = _directory(data_dir)
-    from infrastructure.log_files import files, followed, read
+    from infrastructure.log_files import ends_of, files, followed, read
 
-    _show(_last(read(files(directory, process)), wanted, last), raw=raw)
-    if follow:
-        _show((line for line in followed(directory, process, lambda: False) if wanted.holds(line)), raw=raw)
+    ends = ends_of(directory, process) if follow else None
+    _show(_last(read(files(directory, process), ends), wanted, last), raw=raw)
+    if ends is not None:
+        _show((line for line in followed(directory, process, lambda: False, ends) if wanted.holds(line)), raw=raw)
 
 
 def _moment(told: str) -> str:

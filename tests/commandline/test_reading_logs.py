@@ -1,6 +1,9 @@
 """`clientforge logs`: the files that it reads, what it leaves out, and one request through all processes."""
 
 import json
+import os
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -9,8 +12,8 @@ from typing import Any
 import pytest
 
 from infrastructure import log_files
-from infrastructure.log_files import LogFiles, Wanted, files, followed, parsed, read
-from tests.commandline.conftest import Run, done, refused
+from infrastructure.log_files import LogFiles, Wanted, ends_of, files, followed, parsed, read
+from tests.commandline.conftest import Run, done, refused, without_settings
 
 
 def line(second: int, message: str, level: str = "info", **others: object) -> str:
@@ -102,10 +105,10 @@ def test_followed_logs_go_on_with_what_is_written_and_with_the_file_that_takes_i
     logs = LogFiles(tmp_path)
     logs.write("worker", line(0, "before"))
     seen: list[str] = []
-    stop = threading.Event()
+    ends, stop = ends_of(tmp_path), threading.Event()
 
     def follow() -> None:
-        for each in followed(tmp_path, None, stop.is_set):
+        for each in followed(tmp_path, None, stop.is_set, ends):
             seen.append(str(each["message"]))  # noqa: PERF401 - each is seen at once
 
     follower = threading.Thread(target=follow)
@@ -123,6 +126,50 @@ def test_followed_logs_go_on_with_what_is_written_and_with_the_file_that_takes_i
     logs.close()
     assert seen[:3] == ["number 0", "number 1", "number 2"]
     assert set(seen[3:]) == {"after the change", "of a new process"}
+
+
+@pytest.mark.parametrize("begins_anew", [False, True])
+def test_what_is_written_while_the_rest_is_read_is_followed_and_not_read(tmp_path, begins_anew):
+    logs = LogFiles(tmp_path)
+    logs.write("worker", line(0, "before"))
+    ends = ends_of(tmp_path)
+    logs.write("worker", line(1, "meanwhile"))
+    if begins_anew:
+        logs._files["worker"].doRollover()
+        logs.write("worker", line(2, "in a new file"))
+    logs.close()
+    assert [each["message"] for each in read(files(tmp_path), ends)] == ["before"]
+    wanted = ["meanwhile", "in a new file"][: 1 + begins_anew]
+    seen: list[str] = []
+    for each in followed(tmp_path, None, lambda: len(seen) == len(wanted), ends):
+        seen.append(str(each["message"]))  # noqa: PERF401 - each is seen at once
+    assert seen == wanted
+
+
+def test_the_command_follows_with_its_filter_and_from_where_it_began_to_read(place):
+    """It waits for its reader, who has taken one line of more than a pipe holds, while the next are written."""
+    logs = LogFiles(place / "logs")
+    for second in range(200):
+        logs.write("serve", line(second % 60, "x" * 1000, "error"))
+    command = ["logs", "--follow", "--level", "error", "--json", "--data-dir", str(place)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "api.commandline", *command],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=without_settings(os.environ),
+    ) as process:
+        ended = threading.Timer(60, process.kill)
+        ended.start()
+        assert process.stdout is not None
+        shown = [process.stdout.readline()]
+        logs.write("serve", line(59, "left out"))
+        logs.write("worker", line(59, "followed", "error"))
+        shown += [process.stdout.readline() for _ in range(200)]
+        ended.cancel()
+        process.kill()
+    logs.close()
+    assert messages("".join(shown))[-1] == "followed"
+    assert "left out" not in "".join(shown)
 
 
 def test_a_line_that_is_no_json_counts_for_every_level():
