@@ -143,6 +143,11 @@ def test_an_api_that_is_asked_too_often_is_a_warning_that_says_when_to_ask_again
     assert {each.todo for each in found} == {"try again in 7 seconds"}
 
 
+def test_an_api_that_is_slow_is_warned_of():
+    with answering(200, b"{}", seconds=0.31) as url:
+        assert worst(api(url))["API"] == "warning"
+
+
 @pytest.mark.parametrize(("status", "result"), [("unavailable", "failed"), ("degraded", "warning"), ("ready", "ok")])
 def test_an_api_that_misses_a_store_says_so(status, result):
     up = {"name": "redis", "up": status == "ready", "error": "TimeoutError"}

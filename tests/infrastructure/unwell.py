@@ -1,5 +1,6 @@
 """A server that answers everything with one status: a store that is there and refuses work."""
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,13 +13,15 @@ def answering(
     body: bytes = b'{"error": {"type": "unwell"}}',
     received: list[bytes] | None = None,
     headers: Mapping[str, str] | None = None,
+    seconds: float = 0,
 ) -> Iterator[str]:
-    """The URL of a server that answers with this status and body, and notes what it receives."""
+    """The URL of a server that answers with this status and body after `seconds`, and notes what it receives."""
     bodies = [] if received is None else received
 
     class Handler(BaseHTTPRequestHandler):
         def do_any(self) -> None:
             bodies.append(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
+            time.sleep(seconds)
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("X-Elastic-Product", "Elasticsearch")
