@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from api.deployed.asking import Answer, Deployed
 from domain.permissions import Role
-from infrastructure.findings import Finding, failure, ok, warning
+from infrastructure.findings import Finding, failure, ok
 from infrastructure.second_factors import SecondFactorRequired
 
 _LOG_IN, _TOKEN, _ADMIN = "log-in", "token", "admin"
@@ -109,4 +109,4 @@ def _flaw(what: str, answer: Answer) -> Finding:
 def _role(me: dict[str, Any]) -> Finding:
     if me["role"] == Role.ADMIN:
         return ok(_ADMIN, f"{me['email']} is an admin of '{me['tenant']['subdomain']}'")
-    return warning(_ADMIN, f"{me['email']} is no admin, but {me['role']}", "log in as an admin, who may ask everything")
+    return failure(_ADMIN, f"{me['email']} is no admin, but {me['role']}", "log in as an admin, who may ask everything")

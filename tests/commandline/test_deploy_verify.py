@@ -22,10 +22,12 @@ from dotenv import dotenv_values
 from api.app import OPERATIONS, PREFIX
 from api.commandline.probing import answers
 from api.commandline.seeding import EMAIL, PASSWORD, PASSWORD_VARIABLE
-from api.deployed.asking import Deployed
+from api.deployed.access import LogIn, log_in
+from api.deployed.asking import Answer, Deployed
 from api.deployed.behind import behind
 from api.deployed.endpoints import NOT_ASKED, critical, endpoints
 from infrastructure.checks.serving import api
+from infrastructure.queue_health import Queues
 from infrastructure.settings import Settings
 from tests.commandline.conftest import Run, done, refused
 from tests.commandline.test_up import Up, clientforge, environment
@@ -197,6 +199,78 @@ def test_migrations_are_seen_without_the_role_of_their_owner(up, url):
     settings = dotenv_values(up.place / "clientforge.env")
     found = behind(Settings.load(_env_file=None, database_owner_url=None, **_loaded(settings)))
     assert [each.result for each in found if each.check == "PostgreSQL migrations"] == ["ok"]
+
+
+def test_behind_a_system_whatever_is_not_well_fails(built, fresh_urls):
+    def found(check: str) -> str:
+        (line,) = [each for each in behind(built.settings) if each.check == check]
+        return f"{line.result}: {line.found}"
+
+    queues = Queues(built.redis, prefix=built.settings.redis_prefix)
+    assert found("sweeper") == "failed: it never ran"
+    queues.swept()
+    assert found("sweeper").startswith("ok")
+    built.redis.set(f"{built.settings.redis_prefix}:swept", time.time() - 90)
+    assert re.fullmatch("failed: it ran (90|91|92) s ago", found("sweeper"))
+
+    assert found("queues").startswith("ok")
+    built.redis.zadd(f"{built.settings.redis_prefix}:projections.XQ", {"a-message": 1_700_000_000_000})
+    assert found("queues") == "failed: projections: 1 dead letters"
+
+    assert found("PostgreSQL migrations").startswith("ok")
+    with psycopg.connect(fresh_urls.owner, autocommit=True) as owner:
+        owner.execute("DELETE FROM _yoyo_migration WHERE migration_id = '0001-event-log'")
+    assert found("PostgreSQL migrations") == "failed: 1 migrations are missing, first 0001-event-log"
+
+
+class Scripted(Deployed):
+    """A system whose answers are well but for some, which are named by path and whose token it is."""
+
+    def __init__(self, others: dict[str, int], role: str = "admin", who: str = "nobody") -> None:
+        super().__init__("http://127.0.0.1:1")
+        self._others, self._role, self._who = others, role, who
+
+    def bearing(self, token: str) -> "Scripted":
+        return Scripted(self._others, self._role, token)
+
+    def ask(self, method: str, path: str, body: Any = None, **parameters: Any) -> Answer:
+        told = {
+            "/auth/login": {"access_token": "original", "refresh_token": "refresh"},
+            "/auth/refresh": {"access_token": "renewed"},
+            "/auth/me": {"email": "a@b.example", "role": self._role, "tenant": {"id": "1", "subdomain": "acme"}},
+        }
+        asked = f"{path} {self._who}"
+        status = self._others.get(asked, 200 if path != "/auth/me" or self._who in ("original", "renewed") else 401)
+        return Answer(status=status, milliseconds=1, why=str(status), body=told[path])
+
+
+def logged_in(others: dict[str, int], role: str = "admin") -> dict[str, list[str]]:
+    """What isn't well of a log-in, by its check."""
+    found: dict[str, list[str]] = {}
+    with Scripted(others, role) as deployed:
+        for each in log_in(deployed, LogIn(email="a@b.example", password="any"))[0]:
+            if each.result != "ok":
+                found.setdefault(each.check, []).append(f"{each.result}: {each.found}")
+    return found
+
+
+@pytest.mark.parametrize(
+    ("others", "found"),
+    [
+        ({"/auth/me nobody": 200}, "failed: no token isn't refused: 200"),
+        ({"/auth/me LANIGIRO": 200}, "failed: an altered token isn't refused: 200"),
+        ({"/auth/me original": 401}, "failed: it isn't taken: 401"),
+        ({"/auth/me renewed": 401}, "failed: GET /auth/me: 401"),
+        ({"/auth/refresh nobody": 503}, "failed: it isn't renewed: 503"),
+    ],
+)
+def test_a_token_that_is_not_as_it_must_be_fails(others, found):
+    assert logged_in({}) == {}
+    assert logged_in(others) == {"token": [found]}
+
+
+def test_who_is_no_admin_fails():
+    assert logged_in({}, "rep") == {"admin": ["failed: a@b.example is no admin, but rep"]}
 
 
 @contextmanager
