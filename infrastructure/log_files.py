@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from heapq import merge
 from logging import INFO, LogRecord
 from logging.handlers import RotatingFileHandler
-from os import SEEK_END
+from os import SEEK_END, fstat
 from pathlib import Path
 from typing import IO, Any, TextIO
 
@@ -153,8 +153,6 @@ def _lines(file: TextIO) -> Iterator[str]:
 
 
 def _inode(file: IO[Any]) -> int:
-    from os import fstat  # noqa: PLC0415
-
     return fstat(file.fileno()).st_ino
 
 

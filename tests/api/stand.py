@@ -127,10 +127,15 @@ def problem(answer: Response, status: int, code: str) -> Mapping[str, Any]:
     return told
 
 
+def exposed(text: str, series: str) -> float | None:
+    """What metrics say of a series; None where they don't have it."""
+    found = re.search(f"^{re.escape(series)} (.+)$", text, re.MULTILINE)
+    return float(found[1]) if found else None
+
+
 def metric(client: TestClient[Any], series: str) -> float:
-    """What the metrics say of a series; 0 where they don't have it."""
-    found = re.search(f"^{re.escape(series)} (.+)$", client.get("/metrics").text, re.MULTILINE)
-    return float(found[1]) if found else 0.0
+    """What the API's metrics say of a series; 0 where they don't have it."""
+    return exposed(client.get("/metrics").text, series) or 0.0
 
 
 def pointers(told: Mapping[str, Any]) -> set[str]:

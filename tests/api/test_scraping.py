@@ -15,7 +15,7 @@ from infrastructure.telemetry import Telemetry, forget_the_dead
 from infrastructure.upkeep import Upkeep
 from tests.api.doors import gone_redis, opened
 from tests.api.served import Served, serving
-from tests.api.stand import problem
+from tests.api.stand import exposed, problem
 
 TOKEN = "what only the scraper knows"
 
@@ -177,6 +177,6 @@ def _stores(text: str) -> dict[str, float]:
 
 
 def _value(text: str, series: str) -> float:
-    found = re.search(f"^{re.escape(series)} (.+)$", text, re.MULTILINE)
+    found = exposed(text, series)
     assert found is not None, series
-    return float(found[1])
+    return found

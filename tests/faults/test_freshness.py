@@ -81,65 +81,64 @@ def test_a_wait_ends_when_the_last_of_the_projections_has_passed(stand, freshnes
 
 
 class Projecting:
-    """A database whose projections pass what is waited for `seconds` after the first look; a look takes a while."""
+    """A database whose projections pass what is waited for `seconds` after the first look, and the waits for that. A
+    look takes a while."""
 
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        self.position, self.reads, self._begin = 0, 0, 0.0
-
-    def expect(self, position: int) -> None:
-        self.position, self.reads, self._begin = position, 0, 0.0
+    def __init__(self, stand, tenant) -> None:
+        self._freshness, self._tenant = Freshness(self, stand.index, Nobody({})), tenant
+        self.seconds = 0.008
+        self._position, self._looks, self._begin = 0, 0, 0.0
 
     def read(self, *arguments, **options):
         now = time.monotonic()
-        self.reads += 1
+        self._looks += 1
         self._begin = self._begin or now
-        passed = self.position if now >= self._begin + self.seconds else self.position - 1
+        passed = self._position if now >= self._begin + self.seconds else self._position - 1
         time.sleep(0.005)
         row = {"projection": FIRST, "position": passed, "published": True, "parked": False, "retry_in": 0.0}
         return [row]
 
+    def waits(self, count: int) -> tuple[float, float]:
+        """The medians of the looks and of the seconds of so many waits, each for the next position."""
+        looks, seconds = [], []
+        for _ in range(count):
+            self._position, self._looks, self._begin = self._position + 1, 0, 0.0
+            fresh, took = waited(self._freshness, self._tenant, [FIRST], self._position)
+            assert fresh
+            looks.append(self._looks)
+            seconds.append(took)
+        return median(looks), median(seconds)
 
-def waits(freshness, database, tenant, *positions):
-    """The looks and the seconds of waits for these positions."""
-    found = []
-    for position in positions:
-        database.expect(position)
-        fresh, seconds = waited(freshness, tenant, [FIRST], position)
-        assert fresh
-        found.append((database.reads, seconds))
-    return [reads for reads, _ in found], [seconds for _, seconds in found]
+
+@pytest.fixture
+def projecting(stand, tenant):
+    return Projecting(stand, tenant)
 
 
-def test_after_some_waits_it_is_known_when_to_look(stand, tenant):
+def test_after_some_waits_it_is_known_when_to_look(projecting):
     """At first it looks every few milliseconds; then it sleeps for most of what waits took of late."""
-    database = Projecting(0.05)
-    freshness = Freshness(database, stand.index, Nobody({}))
-    first, _ = waits(freshness, database, tenant, *range(1, 4))
-    waits(freshness, database, tenant, *range(4, 24))
-    later, seconds = waits(freshness, database, tenant, *range(24, 33))
-    assert median(later) < median(first)
-    assert median(seconds) < 0.09
+    projecting.seconds = 0.05
+    first, _ = projecting.waits(3)
+    projecting.waits(20)
+    later, seconds = projecting.waits(9)
+    assert later < first
+    assert seconds < 0.09
 
 
-def test_what_is_passed_soon_is_not_waited_for_longer_and_longer(stand, tenant):
-    database = Projecting(0.008)
-    freshness = Freshness(database, stand.index, Nobody({}))
-    _, first = waits(freshness, database, tenant, *range(1, 6))
-    waits(freshness, database, tenant, *range(6, 40))
-    _, later = waits(freshness, database, tenant, *range(40, 49))
-    assert median(later) < median(first) + 0.015
+def test_what_is_passed_soon_is_not_waited_for_longer_and_longer(projecting):
+    _, first = projecting.waits(5)
+    projecting.waits(34)
+    _, later = projecting.waits(9)
+    assert later < first + 0.015
 
 
-def test_a_wait_that_took_long_does_not_lengthen_the_next(stand, tenant):
-    database = Projecting(0.008)
-    freshness = Freshness(database, stand.index, Nobody({}))
-    _, first = waits(freshness, database, tenant, *range(1, 6))
-    database.seconds = 0.3
-    waits(freshness, database, tenant, *range(6, 12))
-    database.seconds = 0.008
-    _, later = waits(freshness, database, tenant, *range(12, 17))
-    assert median(later) < median(first) + 0.015
+def test_a_wait_that_took_long_does_not_lengthen_the_next(projecting):
+    _, first = projecting.waits(5)
+    projecting.seconds = 0.3
+    projecting.waits(6)
+    projecting.seconds = 0.008
+    _, later = projecting.waits(5)
+    assert later < first + 0.015
 
 
 def test_a_wait_for_what_nobody_projects_ends_in_time(stand, freshness, tenant):
