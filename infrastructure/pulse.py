@@ -26,8 +26,9 @@ class Pulse:
         self._used = 0.0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
-        telemetry.processes.labels(kind).set(1)
         telemetry.started.labels(kind).set(self._process.create_time())
+        self._beat()
+        telemetry.processes.labels(kind).set(1)
         self._thread.start()
 
     def close(self) -> None:
@@ -36,7 +37,6 @@ class Pulse:
         self._thread.join()
 
     def _run(self) -> None:
-        self._beat()
         while not self._ended.wait(EVERY_SECONDS):
             self._beat()
 

@@ -63,7 +63,8 @@ def variables_of(settings: Settings) -> dict[str, str]:
 def serving(settings: Settings, place: Path, **others: str) -> Iterator[Served]:
     """A server with these settings, of which `others` are other ones, as variables."""
     port = free_port()
-    variables = {**variables_of(settings), "PORT": str(port), "API_PROCESSES": "1", **others}
+    own = {"PORT": str(port), "API_PROCESSES": "1", "TMPDIR": str(place)}  # whoever is killed leaves things there
+    variables = {**variables_of(settings), **own, **others}
     log = place / "log"
     with log.open("wb") as output:
         command = [sys.executable, "-m", "api.commandline", "serve"]

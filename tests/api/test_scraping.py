@@ -134,11 +134,14 @@ def test_a_worker_and_a_sweeper_are_read_at_a_port_of_their_own(process, urls, r
         [sys.executable, "-m", "api.commandline", process], env={**_path(), **environment}, cwd=tmp_path
     )
     try:
-        text = _read(port, f'clientforge_processes{{kind="{process}"}} 1.0', started)
+        memory = f'clientforge_process_resident_memory_bytes{{kind="{process}"}}'
+        text = _read(port, memory, started)
+        assert _value(text, memory) > 0
+        _read(port, f'clientforge_processes{{kind="{process}"}} 1.0', started)
     finally:
         started.terminate()
-    assert _value(text, f'clientforge_process_resident_memory_bytes{{kind="{process}"}}') > 0
-    assert started.wait(30) == 0
+        code = started.wait(30)
+    assert code == 0
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
 

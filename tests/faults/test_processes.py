@@ -22,7 +22,7 @@ from tests.fixtures import MASTER_KEY
 
 
 @pytest.fixture
-def environment(projectors, urls):
+def environment(projectors, urls, tmp_path):
     """The settings of a process, as environment variables."""
     return {
         **{name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "PYTHONPATH", "LANG")},
@@ -35,6 +35,7 @@ def environment(projectors, urls):
         "ENVIRONMENT": "test",
         "SWEEP_SECONDS": "0.1",
         "RETRY_BASE_SECONDS": "0.1",
+        "TMPDIR": str(tmp_path),  # whoever is killed leaves things there
     }
 
 
