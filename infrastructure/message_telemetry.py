@@ -5,12 +5,13 @@ import time
 from typing import Any
 
 from dramatiq import Broker, MessageProxy, Middleware
+from dramatiq.errors import Retry
 
 from infrastructure.telemetry import Telemetry
 
 
 class MessageTelemetry(Middleware):
-    """What became of each message: done, failed (and tried again, if it may be), or dead."""
+    """What became of each message: done, failed (and tried again, if it may be), put back until its turn, or dead."""
 
     def __init__(self, telemetry: Telemetry) -> None:
         self._telemetry = telemetry
@@ -31,7 +32,8 @@ class MessageTelemetry(Middleware):
         """Counts it."""
         seconds = time.perf_counter() - self._of_thread.started
         self._telemetry.message_seconds.labels(message.queue_name).observe(seconds)
-        self._telemetry.messages.labels(message.queue_name, "done" if exception is None else "failed").inc()
+        failed = "put_back" if isinstance(exception, Retry) else "failed"
+        self._telemetry.messages.labels(message.queue_name, "done" if exception is None else failed).inc()
 
     def after_nack(self, broker: Broker, message: MessageProxy) -> None:
         """Counts one that nobody will try again."""

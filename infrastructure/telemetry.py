@@ -88,7 +88,9 @@ class Telemetry:
             "projection_failures_total", "Batches that a projection could not take.", ("projection",)
         )
         self.messages = counter(
-            "messages_total", "Messages processed: done, failed (tried again or not), dead.", ("queue", "outcome")
+            "messages_total",
+            "Messages processed: done, failed (tried again or not), put back until their turn, dead.",
+            ("queue", "outcome"),
         )
         self.message_seconds = histogram(
             "message_duration_seconds", "Time that a message took.", ("queue",), buckets=_BATCH_SECONDS
@@ -126,7 +128,7 @@ class Telemetry:
         for limit in RATE_CLASSES:
             self.requests_refused.labels(limit)
             self.limited_by_process.labels(limit)
-        for queue, outcome in product(QUEUES, ("done", "failed", "dead")):
+        for queue, outcome in product(QUEUES, ("done", "failed", "put_back", "dead")):
             self.messages.labels(queue, outcome)
         for conflict in Conflict.__subclasses__():
             self.conflicts.labels(conflict.__name__)

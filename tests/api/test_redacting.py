@@ -1,5 +1,6 @@
 """Lines of the log without what opens anything."""
 
+import itertools
 import json
 import logging
 import time
@@ -49,6 +50,7 @@ KEY = KeyToken.new(uuid7(), uuid7()).text
         ("Cookie: theme=dark; clientforge=abcdefgh", "abcdefgh", "Cookie"),
         ("Cookie: clientforge=abcdefgh", "abcdefgh", "Cookie"),
     ],
+    ids=itertools.count(1),
 )
 def test_secrets_are_taken_out_and_the_rest_stays(text, secret, kept):
     told = redacted(text)

@@ -246,7 +246,7 @@ def test_a_token_that_says_anything_else_is_refused(acme, changes):
 @pytest.mark.parametrize(
     "changes",
     [{"stamp": 7}, {"sub": str(uuid4())}, {"session": str(uuid4())}, {"tenant": str(uuid4())}],
-    ids=str,
+    ids=["stamp", "sub", "session", "tenant"],
 )
 def test_a_token_of_nobodys_session_is_worth_nothing(acme, changes):
     problem(me(acme, saying(acme.rep.token, **changes)), 401, "revoked_token")

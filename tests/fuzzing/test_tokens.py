@@ -62,7 +62,9 @@ def test_whatever_a_token_with_our_signature_says_is_understood_or_refused(name,
         assert isinstance(TOKENS.read(text), Claims)
 
 
-@pytest.mark.parametrize(("read", "whole"), [(RefreshToken.read, REFRESH), (KeyToken.read, KEY)])
+@pytest.mark.parametrize(
+    ("read", "whole"), [(RefreshToken.read, REFRESH), (KeyToken.read, KEY)], ids=["refresh", "key"]
+)
 def test_an_altered_opaque_token_is_none_or_shows_another_secret(read, whole):
     right = read(whole)
 

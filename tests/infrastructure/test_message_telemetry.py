@@ -8,12 +8,14 @@ from dramatiq import Worker
 from uuid_utils.compat import uuid7
 
 from infrastructure.bootstrap import build
+from infrastructure.mailing import Mailing
 from infrastructure.settings import Settings
 from infrastructure.telemetry import Telemetry
+from infrastructure.wakeups import QUEUE
 from projections.engine import Engine
 from tests.fixtures import JWT_SECRET, MASTER_KEY
 
-OUTCOMES = ("done", "failed", "dead")
+OUTCOMES = ("done", "failed", "put_back", "dead")
 
 
 @pytest.fixture
@@ -47,13 +49,26 @@ def test_each_failed_try_and_the_end_of_a_message_are_counted(application, telem
     def broken(self, group, tenant):
         raise RuntimeError
 
-    def counted():
-        return {outcome: telemetry.messages.labels("projections", outcome)._value.get() for outcome in OUTCOMES}
-
     monkeypatch.setattr(Engine, "drain", broken)
     application.announcements.wake([("relational", uuid7())])
+    wait_for(telemetry, "dead")
+    assert counted(telemetry) == {"done": 0, "failed": 6, "put_back": 0, "dead": 1}
+
+
+def test_a_mail_that_waits_for_its_turn_has_not_failed(application, telemetry, monkeypatch):
+    turns = iter([False, True])
+    monkeypatch.setattr(Mailing, "send", lambda self, tenant, user, kind: next(turns))
+    application.announcements.mail(uuid7(), uuid7(), "reset")
+    wait_for(telemetry, "done")
+    assert counted(telemetry) == {"done": 1, "failed": 0, "put_back": 1, "dead": 0}
+
+
+def counted(telemetry):
+    return {outcome: telemetry.messages.labels(QUEUE, outcome)._value.get() for outcome in OUTCOMES}
+
+
+def wait_for(telemetry, outcome):
     deadline = time.monotonic() + 20
-    while counted()["dead"] == 0:
-        assert time.monotonic() < deadline, counted()
+    while counted(telemetry)[outcome] == 0:
+        assert time.monotonic() < deadline, counted(telemetry)
         time.sleep(0.02)
-    assert counted() == {"done": 0, "failed": 6, "dead": 1}
