@@ -56,7 +56,7 @@ class ProjectionGauges(Collector):
         if lags is None:
             return
         yield _lag("lag_events", "Events that are still to be projected, of all tenants.", lags, lambda lag: lag.events)
-        longest = "How long the longest lag has lasted at least, apart from parked ones."
+        longest = "How long the oldest event that a projection lacks has been recorded, apart from parked ones."
         yield _lag("lag_seconds", longest, lags, lambda lag: lag.seconds)
         yield _lag("lagging_tenants", "Tenants whose projection is behind.", lags, lambda lag: lag.tenants)
         yield _lag("parked_tenants", "Tenants whose projection is parked.", lags, lambda lag: lag.parked)

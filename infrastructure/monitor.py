@@ -1,4 +1,4 @@
-"""What sees all tenants: which logs there are, and whose projections are behind them. It sees nothing else of them."""
+"""What sees all tenants: which logs there are, whose projections are behind, and since when. It sees nothing else."""
 
 from collections.abc import Iterable
 from typing import Any, Self
@@ -24,8 +24,9 @@ SELECT DISTINCT p.group_name, h.tenant_id {_BEHIND}
 _LAGS = f"""
 SELECT p.name AS projection, count(*)::integer AS tenants, sum(h.position - coalesce(c.position, 0))::bigint AS events,
        count(c.parked_at)::integer AS parked, count(c.retry_at)::integer AS waiting,
-       coalesce(max(extract(epoch FROM statement_timestamp() - least(
-           h.recorded_at, CASE WHEN c.attempts > 0 THEN c.updated_at END)))
+       coalesce(max(extract(epoch FROM statement_timestamp() - coalesce(
+           (SELECT e.recorded_at FROM events e
+            WHERE e.tenant_id = h.tenant_id AND e.position = coalesce(c.position, 0) + 1), h.recorded_at)))
            FILTER (WHERE c.parked_at IS NULL), 0)::float AS seconds
 {_BEHIND} GROUP BY p.name
 """  # noqa: S608
@@ -33,8 +34,8 @@ SELECT p.name AS projection, count(*)::integer AS tenants, sum(h.position - coal
 
 class Lag(Struct, frozen=True, kw_only=True):
     """How far a projection is behind: in how many tenants, by how many events in all; how many of these tenants'
-    projections are parked or wait for their next try; and how long, at least, the oldest that isn't parked has been
-    behind."""
+    projections are parked or wait for their next try; and how long the oldest event that one lacks which isn't parked
+    has been recorded."""
 
     projection: str
     tenants: int = 0

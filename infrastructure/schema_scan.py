@@ -8,6 +8,8 @@ from infrastructure.migrate import APP, MONITOR
 _CHECK = "row-level security"
 _MONITORED = ["tenant_heads", "projection_checkpoints"]
 """What the monitor's role reads of all tenants."""
+_TIMES = ["tenant_id", "position", "recorded_at"]
+"""What it reads of their events."""
 _BOUND = "(tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid)"
 """What every other policy says, as PostgreSQL prints it."""
 
@@ -15,7 +17,7 @@ _BOUND = "(tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), '':
 def row_level_security(dsn: str) -> list[Finding]:
     """Tables that row-level security doesn't cover or whose policies let more through than the transaction's tenant,
     rights beyond those of the migrations, and functions and views that run with their owner's rights."""
-    asked = {"app": APP, "monitor": MONITOR, "monitored": _MONITORED, "bound": _BOUND}
+    asked = {"app": APP, "monitor": MONITOR, "monitored": _MONITORED, "times": _TIMES, "bound": _BOUND}
     try:
         with psycopg.connect(dsn, connect_timeout=5) as connection:
             loose = connection.execute(_LOOSE, asked).fetchall()
@@ -36,11 +38,11 @@ WITH here AS (
                    WHERE a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped) AS of_tenants
     FROM pg_class c JOIN here ON here.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'f')
 ), rights AS (
-    SELECT t.oid, t.relname, t.of_tenants, given.privilege_type AS privilege,
+    SELECT t.oid, t.relname, given.attname, t.of_tenants, given.privilege_type AS privilege,
            CASE WHEN given.grantee = 0 THEN 'everybody' ELSE pg_get_userbyid(given.grantee) END AS who
     FROM tables t, LATERAL (
-        SELECT * FROM aclexplode(t.relacl)
-        UNION SELECT e.* FROM pg_attribute a, aclexplode(a.attacl) e WHERE a.attrelid = t.oid
+        SELECT NULL AS attname, * FROM aclexplode(t.relacl)
+        UNION SELECT a.attname, e.* FROM pg_attribute a, aclexplode(a.attacl) e WHERE a.attrelid = t.oid
     ) given
     WHERE given.grantee <> t.relowner
 )
@@ -58,16 +60,18 @@ UNION ALL
 SELECT t.oid::regclass::text, 'policy ' || p.policyname || ' lets through more than the tenant of the transaction'
 FROM pg_policies p JOIN tables t ON t.oid = format('%%I.%%I', p.schemaname, p.tablename)::regclass
 WHERE p.permissive = 'PERMISSIVE'
-  AND NOT (p.roles = ARRAY[%(monitor)s::name] AND p.cmd = 'SELECT' AND p.tablename = ANY (%(monitored)s))
+  AND NOT (p.roles = ARRAY[%(monitor)s::name] AND p.cmd = 'SELECT'
+           AND p.tablename = ANY (%(monitored)s || ARRAY['events']))
   AND NOT (p.roles = ARRAY[%(app)s::name]
            AND coalesce(p.qual, %(bound)s) = %(bound)s AND coalesce(p.with_check, %(bound)s) = %(bound)s)
 UNION ALL
-SELECT oid::regclass::text, who || ' may ' || privilege
+SELECT DISTINCT oid::regclass::text, who || ' may ' || privilege
 FROM rights
 WHERE of_tenants AND NOT CASE who
     WHEN %(app)s THEN privilege IN ('SELECT', 'INSERT')
                       OR privilege IN ('UPDATE', 'DELETE') AND relname <> 'events'
-    WHEN %(monitor)s THEN privilege = 'SELECT' AND relname = ANY (%(monitored)s)
+    WHEN %(monitor)s THEN privilege = 'SELECT' AND (
+        relname = ANY (%(monitored)s) OR relname = 'events' AND coalesce(attname = ANY (%(times)s), false))
     ELSE false END
 UNION ALL
 SELECT p.oid::regprocedure::text, 'runs with its owner''s rights'

@@ -56,6 +56,23 @@ def test_the_monitor_sees_lags_of_all_tenants_and_nothing_else(projectors, tenan
     assert tenant in projectors.monitor.tenants()
 
 
+def test_who_goes_on_writing_does_not_hide_how_long_a_projection_lags(copied_urls):
+    make_tables(copied_urls.owner)
+    tenant = uuid7()
+    with (
+        closing(Stand(copied_urls.app)) as stand,
+        closing(Monitor.open(copied_urls.monitor, stand.engine.groups.values())) as monitor,
+    ):
+        stand.open(tenant)
+        time.sleep(0.2)
+        stand.open(tenant)
+        [told] = [lag.seconds for lag in monitor.lags() if lag.projection == FIRST]
+        assert told > 0.2
+        assert abs(told - stand.status(tenant)[FIRST].lag_seconds) < 0.2
+        stand.drain(tenant, "relational")
+        assert [lag.seconds for lag in monitor.lags() if lag.projection == FIRST] == [0]
+
+
 def test_what_is_parked_does_not_hide_how_long_another_tenant_lags(copied_urls):
     make_tables(copied_urls.owner)
     parked, behind = uuid7(), uuid7()

@@ -191,6 +191,7 @@ def test_every_policy_is_bound_to_a_role_and_to_the_tenant_of_the_transaction(fr
             assert (table, name, command) in {
                 ("tenant_heads", "monitor", "SELECT"),
                 ("projection_checkpoints", "monitor", "SELECT"),
+                ("events", "monitor", "SELECT"),
             }
         else:
             assert (roles, command, reads, writes) == (["clientforge_app"], "ALL", bound, bound), (table, name)

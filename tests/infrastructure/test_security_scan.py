@@ -189,13 +189,14 @@ def test_gaps_in_row_level_security_are_found(fresh_urls):
             "claims: policy tenant lets through more than the tenant of the transaction",
         ),
         (
-            "CREATE POLICY monitor ON events FOR SELECT TO clientforge_monitor USING (true)",
-            "events: policy monitor lets through more than the tenant of the transaction",
+            "CREATE POLICY monitor ON claims FOR SELECT TO clientforge_monitor USING (true)",
+            "claims: policy monitor lets through more than the tenant of the transaction",
         ),
         ("GRANT UPDATE ON events TO clientforge_app", "events: clientforge_app may UPDATE"),
         ("GRANT UPDATE (payload) ON events TO clientforge_app", "events: clientforge_app may UPDATE"),
         ("GRANT TRUNCATE ON claims TO clientforge_app", "claims: clientforge_app may TRUNCATE"),
         ("GRANT SELECT ON events TO clientforge_monitor", "events: clientforge_monitor may SELECT"),
+        ("GRANT SELECT (payload) ON events TO clientforge_monitor", "events: clientforge_monitor may SELECT"),
         ("GRANT SELECT ON claims TO PUBLIC", "claims: everybody may SELECT"),
         (
             "CREATE TABLE shared (x int); GRANT SELECT ON shared TO clientforge_app",
