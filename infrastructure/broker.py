@@ -10,6 +10,7 @@ import redis
 from dramatiq import Broker, Consumer, MessageProxy, Middleware
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.common import dq_name
+from dramatiq.errors import Retry
 from dramatiq.middleware import Retries
 
 from infrastructure.lanes import Lanes
@@ -51,6 +52,26 @@ class SendersContext(Middleware):
         self._of_thread.about.__exit__(None, None, None)
 
 
+class _Retries(Retries):
+    """Dramatiq's retries, for which a message that was put back until its turn has not been tried."""
+
+    def after_process_message(
+        self,
+        broker: Broker,
+        message: MessageProxy,
+        *,
+        result: Any | None = None,
+        exception: BaseException | None = None,
+    ) -> None:
+        """Puts back what an actor had no turn for, and has what failed tried again."""
+        if isinstance(exception, Retry):
+            broker.enqueue(message, delay=exception.delay)  # type: ignore[arg-type]
+            return
+        super().after_process_message(  # type: ignore[no-untyped-call]
+            broker, message, result=result, exception=exception
+        )
+
+
 class _Broker(RedisBroker):
     """Dramatiq's, which looks for messages every `look_ms` however seldom a worker wakes its threads.
 
@@ -75,7 +96,7 @@ def open_broker(
     """A broker over a client, which looks for messages every `look_ms`. Messages that fail are retried five times,
     after `retry_base` seconds, twice that, and so on. No time limit ends an actor: a projector ends its turn by itself.
     """
-    retries = Retries(max_retries=5, min_backoff=int(retry_base * 1000), max_backoff=int(LONGEST_DELAY * 1000))
+    retries = _Retries(max_retries=5, min_backoff=int(retry_base * 1000), max_backoff=int(LONGEST_DELAY * 1000))
     return _Broker(client, look_ms=look_ms, prefix=prefix, middleware=[retries])
 
 

@@ -155,7 +155,7 @@ def declare_mail(broker: dramatiq.Broker, mailing: Callable[[], Mailing], *, ret
         queue_name=QUEUE,
         min_backoff=int(retry_base * 1000),
         max_backoff=int(LONGEST_DELAY * 1000),
-        retry_when=lambda retries, error: isinstance(error, Retry | _Later) or retries < 5,
+        retry_when=lambda retries, error: isinstance(error, _Later) or retries < 5,
     )
     def mail(tenant: str, user: str, kind: str) -> None:
         """Sends a user the mail that they wait for."""

@@ -20,8 +20,9 @@ MOST_WAITING = 1_000
 
 
 class QueueFigures(Struct, frozen=True, kw_only=True):
-    """A queue at one moment. `delayed` are messages that failed and wait for their next try; `oldest_seconds` is how
-    long the first of those waiting has waited."""
+    """A queue at one moment. `delayed` are messages that failed and wait for their next try; `waiting` are all others
+    that nobody works on, also those put back until their turn. `oldest_seconds` is how long the first in the queue has
+    waited."""
 
     queue: str
     waiting: int
@@ -90,25 +91,28 @@ class Queues:
             for name in self._names:
                 pipeline.llen(self._key(name))
                 pipeline.hlen(f"{self._key(name)}.msgs")
-                pipeline.hlen(f"{self._key(dq_name(name))}.msgs")
+                pipeline.hvals(f"{self._key(dq_name(name))}.msgs")
                 pipeline.zcard(self._key(xq_name(name)))
                 pipeline.lindex(self._key(name), 0)
             workers, swept, *found = pipeline.execute()
         ages = self._ages(dict(zip(self._names, found[4::5], strict=True)), now)
-        return QueueHealth(
-            queues=[
+        queues = []
+        for name, queued, known, later, dead in zip(
+            self._names, found[0::5], found[1::5], found[2::5], found[3::5], strict=True
+        ):
+            failed = sum(_was_tried(body) for body in later)
+            queues.append(
                 QueueFigures(
                     queue=name,
-                    waiting=waiting,
-                    in_progress=max(0, known - waiting),
-                    delayed=delayed,
+                    waiting=queued + len(later) - failed,
+                    in_progress=max(0, known - queued),
+                    delayed=failed,
                     dead=dead,
                     oldest_seconds=ages.get(name, 0.0),
                 )
-                for name, waiting, known, delayed, dead in zip(
-                    self._names, found[0::5], found[1::5], found[2::5], found[3::5], strict=True
-                )
-            ],
+            )
+        return QueueHealth(
+            queues=queues,
             workers=workers,
             swept_seconds=None if swept is None else max(0.0, now - float(swept)),
         )
@@ -202,3 +206,7 @@ class Queues:
             for name, body in zip(asked, bodies, strict=True)
             if body is not None
         }
+
+
+def _was_tried(message: bytes) -> bool:
+    return bool(msgspec.json.decode(message)["options"].get("retries"))

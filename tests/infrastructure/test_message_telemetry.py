@@ -9,7 +9,9 @@ from uuid_utils.compat import uuid7
 
 from infrastructure.bootstrap import build
 from infrastructure.mailing import Mailing
+from infrastructure.queue_health import Queues
 from infrastructure.settings import Settings
+from infrastructure.smtp import MailAway
 from infrastructure.telemetry import Telemetry
 from infrastructure.wakeups import QUEUE
 from projections.engine import Engine
@@ -55,12 +57,38 @@ def test_each_failed_try_and_the_end_of_a_message_are_counted(application, telem
     assert counted(telemetry) == {"done": 0, "failed": 6, "put_back": 0, "dead": 1}
 
 
-def test_a_mail_that_waits_for_its_turn_has_not_failed(application, telemetry, monkeypatch):
-    turns = iter([False, True])
-    monkeypatch.setattr(Mailing, "send", lambda self, tenant, user, kind: next(turns))
+def test_waiting_for_its_turn_is_no_try_of_a_mail(application, telemetry, monkeypatch):
+    turns = iter([*[False] * 6, None, True])
+
+    def send(self, tenant, user, kind):
+        turn = next(turns)
+        if turn is None:
+            raise RuntimeError
+        return turn
+
+    monkeypatch.setattr(Mailing, "send", send)
+    monkeypatch.setattr("infrastructure.mailing._BUSY_MS", 10)
     application.announcements.mail(uuid7(), uuid7(), "reset")
     wait_for(telemetry, "done")
-    assert counted(telemetry) == {"done": 1, "failed": 0, "put_back": 1, "dead": 0}
+    assert counted(telemetry) == {"done": 1, "failed": 1, "put_back": 6, "dead": 0}
+
+
+@pytest.mark.parametrize(("fails", "outcome", "figures"), [(False, "put_back", (1, 0, 0)), (True, "failed", (0, 0, 1))])
+def test_a_mail_that_waits_for_its_turn_has_not_failed(application, telemetry, monkeypatch, fails, outcome, figures):
+    def send(self, tenant, user, kind):
+        if fails:
+            raise MailAway
+        return False
+
+    monkeypatch.setattr(Mailing, "send", send)
+    monkeypatch.setattr("infrastructure.mailing._BUSY_MS", 60_000)
+    application.announcements.mail(uuid7(), uuid7(), "reset")
+    wait_for(telemetry, outcome)
+    queues = Queues(application.redis, prefix=application.settings.redis_prefix)
+    deadline = time.monotonic() + 20
+    while ((found := queues.health().queues[0]).waiting, found.in_progress, found.delayed) != figures:
+        assert time.monotonic() < deadline, found
+        time.sleep(0.02)
 
 
 def counted(telemetry):
