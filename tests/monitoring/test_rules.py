@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from infrastructure.telemetry import Telemetry
+from infrastructure.upkeep import TASKS
 from tests.architecture.sources import ROOT
 from tests.monitoring.files import ALERTS, CONFIGURATION, MONITORING, RECORDED, RULES, Rule, loaded
 from tests.monitoring.measured import jobs, series
@@ -77,6 +78,17 @@ def test_budgets_are_watched_over_several_windows(kind):
         f"{kind}BudgetBurns": {"6h", "30m"},
         f"{kind}BudgetBurnsSlowly": {"3d", "6h"},
     }
+
+
+def test_every_task_of_upkeep_is_watched_for_its_outcome_and_for_its_age():
+    asked = {
+        (selector.metric, value)
+        for rule in ALERTS
+        for selector in selectors(rule.expr)
+        for label, _, value in selector.matchers
+        if label == "task"
+    }
+    assert asked == set(product(("clientforge_upkeep_ok", "clientforge_upkeep_age_seconds"), TASKS))
 
 
 def test_what_alerts_wait_for_the_growth_of_begins_at_nothing():

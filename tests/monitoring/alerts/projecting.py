@@ -66,6 +66,7 @@ CASES = {
     "ChainNotVerified": _task("chain_verification", 26 * _HOUR),
     "BackupFailed": _gauge('clientforge_upkeep_ok{task="backup"}', 0, 1, "1m"),
     "BackupStale": _task("backup", 26 * _HOUR),
+    "RecoveryDrillFailed": _gauge('clientforge_upkeep_ok{task="recovery_drill"}', 0, 1, "1m"),
     "RecoveryDrillOverdue": _task("recovery_drill", 100 * 24 * _HOUR),
     "AppendsSlow": Case(fires=_appends("0+94xN"), quiet=(_appends("0+96xN"),), after="16m"),
     "AppendConflictsHigh": Case(fires=_conflicts("0+51xN"), quiet=(_conflicts("0+49xN"),), after="16m"),
