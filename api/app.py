@@ -89,7 +89,7 @@ def create(application: Application, *, on_close: Callable[[], None] = lambda: N
     """The API over an application, which stays the caller's unless `on_close` closes it."""
     services = _services(application)
     gauges = application.gauges()
-    pulse = Pulse(services.telemetry, "api", [application.database])
+    pulse = Pulse(services.telemetry, "api", application.pools)
 
     def close() -> None:
         services.shut_down()

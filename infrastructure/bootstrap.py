@@ -102,6 +102,13 @@ class Application:
 
         return Gauges(self.settings, self.redis, groups(self.database, self.search, self.trail), self.pings)
 
+    def pools(self) -> Mapping[str, Database]:
+        """Its pools of connections as the application's role, by what they are for, as far as they are made."""
+        found = {"application": self.database}
+        if "engine" in self.__dict__ and isinstance(self.engine.database, Database):
+            found["engine"] = self.engine.database
+        return found
+
     @cached_property
     def filing(self) -> Filing:
         """The files, under the settings' directory."""
@@ -153,10 +160,8 @@ class Application:
             self.broker.close()
         if "engine" in self.__dict__:
             self.engine.stop()
-            if isinstance(self.engine.database, Database):
-                self.engine.database.close()
         made = [self.__dict__[name] for name in ("search", "trail") if name in self.__dict__]
-        for part in (*made, self.redis, self.database):
+        for part in (*made, self.redis, *self.pools().values()):
             if close := getattr(part, "close", None):
                 close()
 

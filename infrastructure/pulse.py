@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import psutil
@@ -16,9 +16,10 @@ EVERY_SECONDS = 5.0
 
 
 class Pulse:
-    """A thread that keeps a process's own gauges true. `kind` is api, worker or sweeper."""
+    """A thread that keeps a process's own gauges true. `kind` is api, worker or sweeper. `pools` tells the pools that
+    the process has by now, by what they are for."""
 
-    def __init__(self, telemetry: "Telemetry", kind: str, pools: Sequence[Database]) -> None:
+    def __init__(self, telemetry: "Telemetry", kind: str, pools: Callable[[], Mapping[str, Database]]) -> None:
         self._telemetry = telemetry
         self._kind = kind
         self._pools = pools
@@ -48,8 +49,9 @@ class Pulse:
             telemetry.open_files.labels(kind).set(self._process.num_fds())
         telemetry.cpu_seconds.labels(kind).inc(max(0.0, times.user + times.system - self._used))
         self._used = times.user + times.system
-        pools = [pool.connections() for pool in self._pools]
-        telemetry.pool_limit.set(sum(each.limit for each in pools))
-        telemetry.pool_waiting.set(sum(each.waiting for each in pools))
-        telemetry.pool_connections.labels("idle").set(sum(each.idle for each in pools))
-        telemetry.pool_connections.labels("in_use").set(sum(each.size - each.idle for each in pools))
+        for name, pool in self._pools().items():
+            now = pool.connections()
+            telemetry.pool_limit.labels(name).set(now.limit)
+            telemetry.pool_waiting.labels(name).set(now.waiting)
+            telemetry.pool_connections.labels(name, "idle").set(now.idle)
+            telemetry.pool_connections.labels(name, "in_use").set(now.size - now.idle)

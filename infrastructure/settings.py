@@ -106,7 +106,7 @@ class Settings(BaseSettings):
     database_monitor_url: SecretStr | None = None
     """The monitor's role: sweeper, metrics."""
     database_connections: int = Field(16, ge=1)
-    """Connections of one process at most."""
+    """Connections of a pool at most: an API process has one pool, a worker and a sweeper have two each."""
     database_prepare_threshold: int | None = None
     """Set it only behind no pooler, or PgBouncer 1.21 or newer with max_prepared_statements."""
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")

@@ -61,7 +61,7 @@ def run(settings: Settings) -> None:
 
         telemetry = Telemetry()
         application = build(settings, telemetry=telemetry)
-        pulse = Pulse(telemetry, "sweeper", [application.database])
+        pulse = Pulse(telemetry, "sweeper", application.pools)
         try:
             run_sweeper(application, stop)
         finally:

@@ -102,9 +102,13 @@ class Telemetry:
         )
         self.store_errors = self._kind(Counter)("store_errors_total", "Requests that a store failed.", ("store",))
         added = self._kind(Gauge, multiprocess_mode="livesum")
-        self.pool_connections = added("pool_connections", "Connections to PostgreSQL, by state.", ("state",))
-        self.pool_limit = added("pool_connections_limit", "Connections to PostgreSQL at most.")
-        self.pool_waiting = added("pool_requests_waiting", "Requests that wait for a connection to PostgreSQL.")
+        self.pool_connections = added(
+            "pool_connections", "Connections to PostgreSQL, by pool and state.", ("pool", "state")
+        )
+        self.pool_limit = added("pool_connections_limit", "Connections to PostgreSQL at most, by pool.", ("pool",))
+        self.pool_waiting = added(
+            "pool_requests_waiting", "Who waits for a connection to PostgreSQL, by pool.", ("pool",)
+        )
 
     def _count_itself(self) -> None:
         added = self._kind(Gauge, multiprocess_mode="livesum")

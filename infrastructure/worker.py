@@ -41,7 +41,7 @@ def run_worker_of(settings: Settings, stop: Stop) -> int:
 
     telemetry = Telemetry()
     application = build(settings, telemetry=telemetry)
-    pulse = Pulse(telemetry, "worker", [application.database])
+    pulse = Pulse(telemetry, "worker", application.pools)
     try:
         return run_worker(application, stop)
     finally:

@@ -58,7 +58,7 @@ def test_a_process_tells_its_memory_its_time_and_its_connections(client, acme):
     for name in ("process_resident_memory_bytes", "process_cpu_seconds_total", "process_open_fds"):
         assert _value(text, f'clientforge_{name}{{kind="api"}}') > 0
     assert abs(_value(text, 'clientforge_process_start_time_seconds{kind="api"}') - time.time()) < 7200
-    assert _value(text, "clientforge_pool_connections_limit") >= 1
+    assert _value(text, 'clientforge_pool_connections_limit{pool="application"}') >= 1
     assert _value(text, "clientforge_append_duration_seconds_count") >= 1
 
 

@@ -3,8 +3,10 @@
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 from infrastructure.gauges import StoreGauges
+from infrastructure.postgres import Database
 from infrastructure.pulse import Pulse
 from infrastructure.telemetry import Telemetry
 
@@ -22,10 +24,22 @@ def test_scrapes_that_overlap_are_all_answered():
 
 def test_who_knows_of_a_process_knows_its_memory():
     telemetry = Telemetry()
-    Pulse(telemetry, "worker", []).close()
+    Pulse(telemetry, "worker", dict).close()
     told = telemetry.exposition().decode()
     for name in ("processes", "process_resident_memory_bytes", "process_start_time_seconds"):
         assert re.search(rf'^clientforge_{name}{{kind="worker"}} [1-9]', told, re.MULTILINE), name
+
+
+def test_a_process_tells_of_each_of_its_pools():
+    telemetry, nowhere = Telemetry(), "postgresql://nobody@127.0.0.1:1/nothing"
+    with closing(Database(nowhere, connections=3)) as one, closing(Database(nowhere, connections=5)) as another:
+        Pulse(telemetry, "worker", lambda: {"application": one, "engine": another}).close()
+    told = telemetry.exposition().decode()
+    limits = re.findall(r'^clientforge_pool_connections_limit{pool="(\w+)"} (\S+)$', told, re.MULTILINE)
+    assert limits == [("application", "3.0"), ("engine", "5.0")]
+    for name, _ in limits:
+        assert f'clientforge_pool_connections{{pool="{name}",state="in_use"}} 0.0' in told
+        assert f'clientforge_pool_requests_waiting{{pool="{name}"}} 0.0' in told
 
 
 def _refuse() -> None:

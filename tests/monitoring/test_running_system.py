@@ -16,6 +16,8 @@ from tests.monitoring.metrics_table import described, documented
 from tests.monitoring.scraper import Prometheus, prometheus, soon
 from tests.monitoring.watched import TOKEN, Watched, put_a_load_on, watched
 
+_MOST = "clientforge_pool_connections_limit"
+
 
 @pytest.fixture(scope="module")
 def running(
@@ -68,6 +70,11 @@ def test_what_nobody_measures_is_found_out(ours, expr, complaint):
 
 def test_the_documents_list_every_metric_with_its_labels_and_its_meaning(ours, running):
     assert documented() == described(running.scraped())
+
+
+def test_every_process_tells_of_every_pool_that_it_has(running):
+    told = [{labels["pool"] for labels in series(text)[_MOST]} for text in running.scraped()]
+    assert told == [{"application"}, {"application", "engine"}, {"application", "engine"}]
 
 
 def test_prometheus_reaches_every_process_and_evaluates_every_rule(scraper):

@@ -39,10 +39,13 @@ def _connections(active: int, idle: int) -> Input:
 
 
 def _pool(in_use: int) -> Input:
+    """One pool in use beside another that has nothing to do."""
     return {
-        'clientforge_pool_connections{state="in_use"}': in_use,
-        'clientforge_pool_connections{state="idle"}': 16 - in_use,
-        "clientforge_pool_connections_limit": 16,
+        'clientforge_pool_connections{pool="application",state="in_use"}': in_use,
+        'clientforge_pool_connections{pool="application",state="idle"}': 16 - in_use,
+        'clientforge_pool_connections_limit{pool="application"}': 16,
+        'clientforge_pool_connections{pool="engine",state="in_use"}': 0,
+        'clientforge_pool_connections_limit{pool="engine"}': 16,
     }
 
 
@@ -52,7 +55,7 @@ CASES = {
     "PostgresqlSlow": _slow("postgresql", "0.25"),
     "SlowQueries": Case(fires=_statements("0+10.1xN"), quiet=(_statements("0+9.9xN"),), after="16m"),
     "LongTransaction": _gauge(f'pg_stat_activity_max_tx_duration{{{_SESSIONS}"active"}}', 1801, 1800),
-    "DatabasePoolExhausted": _gauge("clientforge_pool_requests_waiting", 1, 0),
+    "DatabasePoolExhausted": _gauge('clientforge_pool_requests_waiting{pool="engine"}', 1, 0),
     "DatabasePoolNearlyFull": Case(fires=_pool(15), quiet=(_pool(14),), after="6m"),
     "PostgresqlConnectionsHigh": Case(fires=_connections(31, 50), quiet=(_connections(30, 50),), after="6m"),
     "ReplicationLag": Case(
