@@ -359,6 +359,12 @@ def test_a_stop_waits_for_what_the_processes_finish(system):
     assert seconds(services["worker"]) > 60
 
 
+def test_an_upgrade_by_hand_waits_as_long_as_a_stop_does(system):
+    [steps] = re.findall(r"^3\. Stop each old one.*\n4\. .*", (ROOT / "docs/deployment.md").read_text(), re.MULTILINE)
+    told = [int(each) for each in re.findall(r"--time (\d+)", steps)]
+    assert told == [seconds(system["services"][name]) for name in ("api", "worker")]
+
+
 def seconds(service: dict[str, Any]) -> int:
     return int(service["stop_grace_period"].removesuffix("s"))
 
