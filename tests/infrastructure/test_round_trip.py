@@ -1,6 +1,7 @@
 """Statements in one round trip: their values and rows, their errors, and when they are prepared."""
 
 import os
+import re
 import socket
 import threading
 import time
@@ -21,6 +22,7 @@ from projections.contacts.directory import CONTACTS
 from projections.pages import PageRequest
 from projections.ports import StoreAway
 from projections.viewer import Viewer
+from tests.architecture.sources import ROOT
 
 PREPARED = "SELECT count(*) AS prepared FROM pg_prepared_statements WHERE name LIKE 'clientforge%%'"
 
@@ -184,6 +186,21 @@ def test_reads_outlive_new_columns_and_a_server_that_has_lost_what_was_prepared(
         for _ in range(8):
             database.run(lambda connection: connection.execute("DEALLOCATE ALL"))
         assert list(threads.map(read, range(100))) == [1] * 100
+
+
+def test_pgbouncers_clients_stay_when_its_idle_connections_are_ended_as_the_document_says(fresh_urls, pgbouncer):
+    [ended] = re.findall(r"`(SELECT pg_terminate_backend[^`]+)`", (ROOT / "docs" / "scaling.md").read_text())
+    own = "SELECT pg_backend_pid() AS server"
+    with (
+        closing(Database(pgbouncer(fresh_urls.app, default_pool_size=1).url, connections=1)) as database,
+        psycopg.connect(fresh_urls.superuser, autocommit=True) as superuser,
+    ):
+        before = database.read(uuid4(), own)
+        held = database.run(lambda connection: connection.pgconn.backend_pid)
+        assert superuser.execute(f"{ended} AND datname = current_database()").fetchall() == [(True,)]
+        time.sleep(0.5)  # until the pooler has noticed
+        assert database.read(uuid4(), own) != before
+        assert database.run(lambda connection: connection.pgconn.backend_pid) == held
 
 
 @pytest.mark.parametrize(
