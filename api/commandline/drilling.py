@@ -1,6 +1,5 @@
 """`clientforge dr drill`: a recovery is rehearsed, so that it is known to work, and how long it takes."""
 
-import signal
 import sys
 from datetime import UTC, datetime
 from functools import partial
@@ -10,6 +9,7 @@ import typer
 
 from api.commandline.backing_up import Name
 from api.commandline.options import DataDir
+from api.commandline.signals import end_in_order
 
 if TYPE_CHECKING:
     from infrastructure.backups.drilling import Drilled
@@ -35,7 +35,7 @@ def drill_command(name: Name = None, data_dir: DataDir = None) -> None:
     data, keys = shelves(found)
     source = roles(found)
     server = found.drill_server_url
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # what was made aside is removed
+    end_in_order()
     with noted(found, "recovery_drill"):
         chosen = choose(data, keys, name)
         with (

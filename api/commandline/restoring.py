@@ -1,5 +1,6 @@
 """`clientforge backup restore`: from a backup and its keys to a database, or to a whole system on one machine."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ import typer
 from api.commandline.backing_up import Name
 from api.commandline.failures import CommandFailed, WrongUsage
 from api.commandline.options import DataDir
+from api.commandline.signals import end_in_order
 
 if TYPE_CHECKING:
     from infrastructure.datadir import DataDirectory
@@ -37,10 +39,11 @@ def restore_command(
     The database (DATABASE_OWNER_URL) has its roles, and no rows. Whoever was erased after the backup stays erased:
     keys come from the newest backup of keys that holds all of its. docs/backup.md goes through all steps.
     """
+    end_in_order()
     if into is None:
         wrong = _restore(name, data_dir, rebuild=rebuild, with_files=not without_files)
     else:
-        with _new_system(into) as place:
+        with _new_system(into, with_files=not without_files) as place:
             wrong = _restore(name, place, rebuild=rebuild, with_files=not without_files)
         print(f"Next: clientforge up --data-dir {into}", flush=True)
     if wrong:
@@ -108,7 +111,7 @@ def _restore(name: str | None, data_dir: Path | None, *, rebuild: bool, with_fil
 
 
 @contextmanager
-def _new_system(into: Path) -> Iterator[Path]:
+def _new_system(into: Path, *, with_files: bool) -> Iterator[Path]:
     """A data directory with a running database without tables; what fails leaves the directory as it was."""
     from infrastructure.datadir import SETTINGS_FILE, DataDirectory
     from infrastructure.onemachine import bare_database
@@ -121,7 +124,7 @@ def _new_system(into: Path) -> Iterator[Path]:
             raise WrongUsage(f"{into}/{SETTINGS_FILE} must hold the lost system's MASTER_KEY, and its JWT_SECRET.")
         if (place.postgres / "PG_VERSION").exists():
             raise WrongUsage(f"{into} holds a database already.")
-        with _kept_unless_whole(place, known), bare_database(place) as urls:
+        with _kept_unless_whole(place, known, with_files=with_files), bare_database(place) as urls:
             place.write_settings({**place.secrets(), **urls, "FILES_DIR": str(place.files)})
             yield place.path
     finally:
@@ -129,9 +132,13 @@ def _new_system(into: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _kept_unless_whole(place: "DataDirectory", known: dict[str, str]) -> Iterator[None]:
+def _kept_unless_whole(place: "DataDirectory", known: dict[str, str], *, with_files: bool) -> Iterator[None]:
+    """The database goes even where only what came after the restore has failed: so do the files that came with it."""
+    emptied = with_files and not (place.files.is_dir() and any(place.files.iterdir()))
     try:
         yield
     except BaseException:
+        if emptied:
+            shutil.rmtree(place.files, ignore_errors=True)
         place.write_settings(known)
         raise

@@ -1,7 +1,6 @@
 """Files' bytes as a part of a backup: a tar archive of their directory."""
 
 import os
-import shutil
 import tarfile
 from collections.abc import Collection, Iterator
 from contextlib import suppress
@@ -11,7 +10,8 @@ from uuid import UUID
 
 from msgspec import Struct, field
 
-from infrastructure.backups.flaws import BackupBroken, BackupRefused
+from infrastructure.backups.flaws import BackupBroken
+from infrastructure.backups.placing import FilesPlace
 from infrastructure.backups.sealing import Sealing
 
 Erased = Collection[tuple[UUID, UUID]]
@@ -47,9 +47,9 @@ def pack(directory: Path, into: Sealing) -> Archived:
     return packed
 
 
-def unpack(archive: BinaryIO, directory: Path | None, erased: Erased) -> Archived:
-    """Reads an archive to its end, and writes its files below a directory, if there is one, except those that were
-    erased since. Raises BackupBroken."""
+def unpack(archive: BinaryIO, into: FilesPlace | None, erased: Erased) -> Archived:
+    """Reads an archive to its end, and writes its files where there is a place for them, except those that were erased
+    since. Raises BackupBroken."""
     read = Archived()
     try:
         with tarfile.open(fileobj=archive, mode="r|") as files:
@@ -59,20 +59,14 @@ def unpack(archive: BinaryIO, directory: Path | None, erased: Erased) -> Archive
                 read.add(place)
                 if content is None:
                     raise BackupBroken(f"it holds '{place}', which is no file")
-                if directory is not None and _id(place) not in erased:
-                    _write(directory / place, content)
+                if into is not None and _id(place) not in erased:
+                    into.write(place, content)
                     read.written += 1
         while archive.read(1 << 18):  # what pads its end
             pass
     except tarfile.TarError as error:
         raise BackupBroken(f"it is no whole archive ({error})") from None
     return read
-
-
-def refuse_files(directory: Path) -> None:
-    """Raises BackupRefused for a directory that holds anything."""
-    if directory.is_dir() and any(directory.iterdir()):
-        raise BackupRefused(f"FILES_DIR ({directory}) is not empty: files are restored into an empty directory only.")
 
 
 def _below(directory: Path) -> Iterator[Path]:
@@ -98,12 +92,3 @@ def _id(place: PurePath) -> tuple[UUID, UUID] | None:
         with suppress(ValueError):
             ids.append(UUID(part))
     return (ids[0], ids[1]) if len(ids) == 2 else None
-
-
-def _write(path: Path, content: IO[bytes]) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        shutil.copyfileobj(content, file)
-        file.flush()
-        os.fsync(file.fileno())

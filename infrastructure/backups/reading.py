@@ -12,6 +12,7 @@ from infrastructure.backups.files import Archived, unpack
 from infrastructure.backups.flaws import BackupBroken, BackupRefused
 from infrastructure.backups.following import Found, follower
 from infrastructure.backups.manifest import FILES, Manifest, Part
+from infrastructure.backups.placing import FilesPlace
 from infrastructure.backups.sealing import Identity, opened
 from infrastructure.backups.shelf import Backup, Shelf
 from infrastructure.backups.subjects import lacking
@@ -77,8 +78,8 @@ class Reader:
         self._wrapping = wrapping
         self._progress = progress
 
-    def read(self, chosen: Set, into: Sink, files: Path | None = None) -> Found:
-        """Passes on all rows, and the files where there is a directory for them. Raises BackupBroken at the first
+    def read(self, chosen: Set, into: Sink, files: FilesPlace | None = None) -> Found:
+        """Passes on all rows, and the files where there is a place for them. Raises BackupBroken at the first
         thing that is wrong: what has been passed on by then is not to be used."""
         _refuse_missing(chosen)
         found = self.keys(chosen.keys, chosen.keys_manifest, into)
@@ -115,9 +116,9 @@ class Reader:
             _refuse_other_number(number, part)
             following.end()
 
-    def _files(self, place: Path, part: Part, directory: Path | None, found: Found) -> Archived:
+    def _files(self, place: Path, part: Part, into: FilesPlace | None, found: Found) -> Archived:
         with opened(place / part.file, part.written, self._identities) as file:
-            archived = unpack(file, directory, found.erased)
+            archived = unpack(file, into, found.erased)
             _refuse_other_number(archived.number, part)
         return archived
 

@@ -1,4 +1,4 @@
-"""Restores a backup into an empty database: all of it in one transaction, or nothing.
+"""Restores a backup into an empty database: all of it in one transaction, or nothing. Files follow the transaction.
 
 The tables' owner does it. COPY can't write to tables whose row-level security binds who writes, so the transaction
 lifts that from the owner (NO FORCE), and puts it back before it commits. Nobody else sees a table meanwhile: they are
@@ -16,10 +16,10 @@ from msgspec import Struct
 from psycopg import sql
 
 from infrastructure.backups.copying import listed, table
-from infrastructure.backups.files import refuse_files
 from infrastructure.backups.flaws import BackupRefused
 from infrastructure.backups.following import Found
 from infrastructure.backups.manifest import Part
+from infrastructure.backups.placing import placed
 from infrastructure.backups.reading import Reader, Set, Write
 from infrastructure.backups.tables import KEPT, KEYS
 from infrastructure.migrate import applied, known, migrate
@@ -59,17 +59,17 @@ def restore(
     """Restores into the database at `owner_url`, and files into an empty directory.
 
     A database without tables gets those of the backup's time, and is brought up to date afterwards. `groups` are the
-    projections that begin anew. Raises BackupRefused, BackupBroken (and then nothing was restored), psycopg.Error.
+    projections that begin anew. Raises BackupRefused, BackupBroken (and then nothing was restored, and no file left),
+    psycopg.Error.
     """
-    if files is not None:
-        refuse_files(files)
-    _prepare(owner_url, chosen)
-    with psycopg.connect(owner_url, connect_timeout=10, prepare_threshold=None) as connection:
-        tables = _lift_security(connection)
-        found = reader.read(chosen, _Tables(connection), files)
-        _shut_out_erased(connection, {part.name for part in chosen.data_manifest.parts})
-        _begin_anew(connection, groups)
-        _put_security_back(connection, tables)
+    with placed(files) as place:
+        _prepare(owner_url, chosen)
+        with psycopg.connect(owner_url, connect_timeout=10, prepare_threshold=None) as connection:
+            tables = _lift_security(connection)
+            found = reader.read(chosen, _Tables(connection), place)
+            _shut_out_erased(connection, {part.name for part in chosen.data_manifest.parts})
+            _begin_anew(connection, groups)
+            _put_security_back(connection, tables)
     migrate(owner_url)
     with psycopg.connect(owner_url, autocommit=True) as connection:
         connection.execute("ANALYZE")

@@ -21,6 +21,7 @@ from infrastructure.backups import files
 from infrastructure.backups.copying import HEADER, TRAILER, rows
 from infrastructure.backups.flaws import BackupBroken, BackupRefused
 from infrastructure.backups.manifest import Signer
+from infrastructure.backups.placing import FilesPlace, placed
 from infrastructure.backups.reading import Nowhere, Reader, choose
 from infrastructure.backups.retention import Keep
 from infrastructure.backups.sealing import opened, sealed
@@ -248,14 +249,29 @@ def test_files_are_packed_and_come_back_without_those_that_were_erased(tmp_path)
         assert files.pack(source, file).number == 4
 
     with opened(tmp_path / "part", file.written, [IDENTITY]) as archive:
-        unpacked = files.unpack(archive, target, {(tenant, erased)})
+        unpacked = files.unpack(archive, FilesPlace(target), {(tenant, erased)})
     assert (unpacked.number, unpacked.written) == (4, 3)
     found = {each.relative_to(target) for each in target.rglob("*") if each.is_file()}
     assert Path("kept", str(tenant), str(erased)) not in found
     assert len(found) == 3
     assert (target / "kept" / str(tenant) / str(kept)).read_bytes() == f"bytes of {kept}".encode() * 10_000
-    with pytest.raises(BackupRefused, match="not empty"):
-        files.refuse_files(target)
+    with pytest.raises(BackupRefused, match="not empty"), placed(target):
+        pass
+    assert len(list(target.rglob("*"))) > 3
+
+
+def test_what_fails_removes_the_files_that_it_wrote_and_no_others(tmp_path):
+    target = tmp_path / "new" / "files"
+    with pytest.raises(FileExistsError), placed(target) as place:
+        assert place is not None
+        place.write(Path("kept", "mine"), io.BytesIO(b"1"))
+        place.write(Path("pending", "mine"), io.BytesIO(b"1"))
+        (target / "kept" / "theirs").write_bytes(b"2")
+        place.write(Path("kept", "theirs"), io.BytesIO(b"1"))
+
+    assert [each for each in tmp_path.rglob("*") if each.is_file()] == [target / "kept" / "theirs"]
+    assert not (target / "pending").exists()
+    assert (target / "kept" / "theirs").read_bytes() == b"2"
 
 
 @pytest.mark.parametrize("name", ["/etc/cron.d/evil", "../evil", "a/../../evil"])
@@ -266,7 +282,7 @@ def test_no_file_is_written_elsewhere(tmp_path, name):
     buffer.seek(0)
 
     with pytest.raises(BackupBroken, match="elsewhere"):
-        files.unpack(buffer, tmp_path / "target", set())
+        files.unpack(buffer, FilesPlace(tmp_path / "target"), set())
 
 
 def test_files_are_part_of_a_backup_and_counted(fresh_urls, tmp_path):

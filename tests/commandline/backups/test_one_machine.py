@@ -1,6 +1,8 @@
 """A system of `clientforge up` comes back from its backup in another directory."""
 
+import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -60,6 +62,52 @@ def test_a_failed_restore_leaves_the_directory_as_it_was(run: Run, companies, en
     assert "BROKEN" in refused(run("backup", "restore", "--into", str(place), **UNNAMED), 1)
     assert not (place / "postgres" / "PG_VERSION").exists()
     assert (place / "clientforge.env").read_text().splitlines()[-2:] == before
+
+
+@pytest.fixture
+def part(run: Run, companies, environment, tmp_path) -> Path:
+    """The part with two files of a backup."""
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in ("one", "other"):
+        (source / name).write_bytes(os.urandom(2_000_000))
+    done(run("backup", "create", FILES_DIR=str(source)))
+    return only_backup(environment) / "files.tar.gz.age"
+
+
+def test_files_of_a_failed_restore_go_with_its_database(run: Run, part, place):
+    command = ("backup", "restore", "--into", str(place))
+    flip(part, -1)
+    assert "BROKEN: files" in refused(run(*command, **UNNAMED), 1)
+    assert not (place / "postgres" / "PG_VERSION").exists()
+    assert not (place / "files").exists()
+
+    flip(part, -1)
+    assert "2 files;" in done(run(*command, **UNNAMED))
+    assert {each.name for each in (place / "files").iterdir()} == {"one", "other"}
+
+
+def test_a_restore_that_is_stopped_after_the_files_leaves_none_without_a_database(part, environment, place):
+    """Elasticsearch takes the connection and never answers, so that the read models are not made before the signal."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        with (place / "clientforge.env").open("a") as file:
+            file.write(f"ELASTICSEARCH_URL=http://127.0.0.1:{silent.getsockname()[1]}\n")
+        stopped = subprocess.Popen(
+            [sys.executable, "-m", "api.commandline", "backup", "restore", "--into", str(place), "--rebuild"],
+            env={name: value for name, value in environment.items() if name not in UNNAMED},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert stopped.stdout is not None
+        assert "2 files;" in stopped.stdout.readline()
+        assert len(list((place / "files").iterdir())) == 2
+        stopped.send_signal(signal.SIGTERM)
+    told = stopped.communicate(timeout=90)
+
+    assert stopped.returncode == 128 + signal.SIGTERM, told
+    assert not (place / "postgres" / "PG_VERSION").exists()
+    assert not (place / "files").exists()
 
 
 def test_a_new_system_needs_the_old_master_key_and_no_database(run: Run, place, tmp_path):

@@ -1,6 +1,12 @@
 """`backup restore`: what comes back is what was there, all of it or nothing."""
 
 import base64
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -243,6 +249,75 @@ def test_files_come_back_but_for_those_that_were_erased(run: Run, companies, tmp
     assert not (target / erased).exists()
     assert "not empty" in refused(run("backup", "restore", FILES_DIR=str(target), **named(bare_urls)), 1)
     done(run("backup", "restore", "--without-files", FILES_DIR=str(target), **named(bare_urls)))
+
+
+@pytest.fixture
+def backup_with_files(run: Run, companies, environment, tmp_path) -> Path:
+    """Bytes that don't get smaller: the first files are written before the last bytes of the backup are read."""
+    kept = tmp_path / "source" / "kept" / str(companies[0].tenant.id) / "00"
+    kept.mkdir(parents=True)
+    for contact in companies[0].contacts:
+        (kept / str(contact)).write_bytes(os.urandom(2_000_000))
+    assert "2 files" in done(run("backup", "create", FILES_DIR=str(tmp_path / "source")))
+    return only_backup(environment)
+
+
+@pytest.mark.parametrize("there_already", [True, False])
+def test_files_of_an_altered_backup_leave_nothing_and_the_intact_one_is_restored_afterwards(
+    run: Run, backup_with_files, empty_urls, tmp_path, there_already
+):
+    target, part = tmp_path / "target", backup_with_files / "files.tar.gz.age"
+    if there_already:
+        target.mkdir()
+    variables = {**named(empty_urls), "FILES_DIR": str(target)}
+    flip(part, -1)
+
+    assert "BROKEN: files" in refused(run("backup", "restore", **variables), 1)
+    assert target.exists() == there_already
+    assert list(target.rglob("*")) == []
+    assert counted(empty_urls.superuser) == 0
+
+    flip(part, -1)
+    assert "2 files;" in done(run("backup", "restore", **variables))
+    assert counted(empty_urls.superuser) > 20
+    assert contents(target) == contents(tmp_path / "source")
+
+
+def contents(directory: Path) -> dict[Path, bytes]:
+    return {each.relative_to(directory): each.read_bytes() for each in directory.rglob("*") if each.is_file()}
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_restore_that_is_stopped_among_the_files_leaves_nothing(
+    backup_with_files, environment, empty_urls, tmp_path, how
+):
+    """The backup's last bytes are held back, through a pipe, until the signal has been sent."""
+    target, part = tmp_path / "target", backup_with_files / "files.tar.gz.age"
+    data = part.read_bytes()
+    part.unlink()
+    os.mkfifo(part)
+    stopped = subprocess.Popen(
+        [sys.executable, "-m", "api.commandline", "backup", "restore"],
+        env={**environment, **named(empty_urls), "FILES_DIR": str(target)},
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with part.open("wb") as pipe:
+        pipe.write(data[:-1_000_000])
+        pipe.flush()
+        deadline = time.monotonic() + 60
+        while not any(each.is_file() for each in target.rglob("*")):
+            assert stopped.poll() is None, stopped.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        stopped.send_signal(how)
+    told = stopped.communicate(timeout=90)
+
+    assert stopped.returncode == (130 if how == signal.SIGINT else 128 + how), told
+    assert not target.exists()
+    assert counted(empty_urls.superuser) == 0
 
 
 def test_programs_get_in_by_their_keys(run: Run, companies, built, empty_urls, over):
