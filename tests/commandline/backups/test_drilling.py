@@ -1,9 +1,12 @@
 """`dr drill`: a recovery is rehearsed, and what it finds counts."""
 
+import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -11,6 +14,7 @@ import psycopg
 import pytest
 import redis
 
+from infrastructure.backups.scratch_directory import remove_leftovers
 from infrastructure.upkeep import Upkeep
 from tests.commandline.backups.conftest import add_contact, flip, only_backup
 from tests.commandline.conftest import Run, done, refused
@@ -118,17 +122,63 @@ def test_files_whose_bytes_are_missing_are_found(run: Run, companies, fresh_urls
     assert "no files, intact" in done(run("backup", "verify"))
 
 
-def test_a_drill_that_is_stopped_leaves_nothing_behind(run: Run, backup, environment, aside):
+@pytest.fixture
+def amid(environment, aside) -> Iterator[subprocess.Popen[str]]:
+    """A drill that is at it: its server has been started."""
     command = [sys.executable, "-m", "api.commandline", "dr", "drill"]
     chosen = {**environment, "TMPDIR": str(aside)}
-    stopped = subprocess.Popen(command, env=chosen, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
-    while not list(aside.glob("clientforge-drill-*/postgres/postmaster.pid")):
-        assert stopped.poll() is None, stopped.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    stopped.send_signal(signal.SIGTERM)
-    stopped.communicate(timeout=60)
+    with subprocess.Popen(command, env=chosen, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as drill:
+        deadline = time.monotonic() + 60
+        while not list(aside.glob("clientforge-drill-*/postgres/postmaster.pid")):
+            assert drill.poll() is None, drill.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        yield drill
+        drill.kill()
 
-    assert stopped.returncode == 128 + signal.SIGTERM
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP])
+def test_a_drill_that_is_stopped_leaves_nothing_behind(backup, amid, aside, how):
+    amid.send_signal(how)
+    amid.communicate(timeout=60)
+
+    assert amid.returncode == 128 + how
+    assert list(aside.iterdir()) == []
+
+
+def test_what_a_killed_drill_has_left_the_next_one_removes(run: Run, backup, amid, aside):
+    others = aside / "clientforge-of-somebody"
+    others.mkdir()
+    (aside / "clientforge-drill-elsewhere").symlink_to(others)
+    amid.kill()
+    amid.communicate()
+    assert len(list(aside.glob("clientforge-drill-*/postgres"))) == 1
+
+    done(run("dr", "drill", TMPDIR=str(aside)))
+    assert {each.name for each in aside.iterdir()} == {"clientforge-of-somebody", "clientforge-drill-elsewhere"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes a directory another user's")
+def test_what_another_user_has_left_stays(aside, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(aside))
+    theirs, ours = (aside / f"clientforge-drill-{name}" for name in ("theirs", "ours"))
+    for each in (theirs, ours):
+        (each / "postgres").mkdir(parents=True)
+    os.chown(theirs, 12345, 12345)
+
+    remove_leftovers()
+    assert list(aside.iterdir()) == [theirs]
+
+
+def test_two_drills_at_once_leave_each_other_alone(run: Run, backup, amid, aside):
+    assert amid.stderr is not None
+    assert amid.stderr.readline() == "Restoring\n"
+    amid.send_signal(signal.SIGSTOP)
+    (directory,) = aside.iterdir()
+
+    assert "0 differences" in done(run("dr", "drill", TMPDIR=str(aside)))
+    assert list(aside.iterdir()) == [directory]
+    amid.send_signal(signal.SIGCONT)
+    assert "0 differences" in amid.communicate(timeout=60)[0]
+    assert amid.returncode == 0
     assert list(aside.iterdir()) == []

@@ -1,0 +1,68 @@
+"""A temporary directory for a cluster, which does not outlast its process for long, however that ends.
+
+Its lock is held for as long as it is used. A killed process gives the lock up, and by that the next one knows what it
+may remove.
+"""
+
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from infrastructure.embedded import remove_cluster
+from infrastructure.embedded.directory import DirectoryInUse, DirectoryLock
+
+CLUSTER = "postgres"
+"""The name in it of the cluster's own directory."""
+_PREFIX = "clientforge-drill-"
+
+
+@contextmanager
+def scratch_directory() -> Iterator[Path]:
+    """A new directory (below TMPDIR), removed in the end with the cluster in it."""
+    place, lock = _locked()
+    try:
+        # The server may run under an account of its own, which must get to its files.
+        place.chmod(0o711)
+        yield place
+    finally:
+        try:
+            _remove(place)
+        finally:
+            lock.release()
+
+
+def remove_leftovers() -> None:
+    """Removes what killed processes of this user have left, as far as that is possible."""
+    for place in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with suppress(OSError, DirectoryInUse):
+            status = place.lstat()
+            if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+                continue
+            lock = DirectoryLock(place)
+            lock.acquire()
+            try:
+                _remove(place)
+            finally:
+                lock.release()
+
+
+def _locked() -> tuple[Path, DirectoryLock]:
+    """A new directory and its lock. Before it has that, another process may take it for a leftover: then there is
+    another one."""
+    while True:
+        place = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        lock = DirectoryLock(place)
+        with suppress(FileNotFoundError, DirectoryInUse):
+            lock.acquire()
+            if place.exists():
+                return place, lock
+            lock.release()
+
+
+def _remove(place: Path) -> None:
+    remove_cluster(place / CLUSTER)
+    shutil.rmtree(place)
