@@ -1,8 +1,12 @@
-"""A database aside, in which a recovery is rehearsed: on a server of its own for the time being, or on a given one."""
+"""A database aside, in which a recovery is rehearsed: on a server of its own for the time being, or on a given one.
+
+A connection to it lives as long as the process that made it, however that ends: a database without any is a leftover.
+"""
 
 import secrets
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from typing import LiteralString
 from urllib.parse import quote, urlsplit
 
 import psycopg
@@ -13,14 +17,22 @@ from infrastructure.backups.snapshot import Roles
 from infrastructure.embedded import EmbeddedPostgres
 from infrastructure.migrate import APP, MONITOR, OWNER, create_database, create_roles
 
+_DATABASE = "clientforge_drill_"
+# A new database has no connection yet: nobody looks for leftovers while one is made.
+_TURN: LiteralString = "SELECT pg_advisory_lock(hashtext('clientforge drill'))"
+_UNUSED: LiteralString = """
+SELECT d.datname FROM pg_database d WHERE d.datname ~ %s
+AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datname = d.datname AND a.backend_type = 'client backend')
+"""
+
 
 @contextmanager
 def scratch_database(server_url: str | None = None) -> Iterator[Roles]:
     """Makes an empty database, and removes it in the end, whatever happened.
 
     `server_url` is a superuser's on a server; without it, PostgreSQL out of its wheel runs in a temporary directory
-    (of TMPDIR), which must have room for the whole database. What killed processes have left there is removed first.
-    Raises psycopg.Error, ServerDidNotStart.
+    (of TMPDIR), which must have room for the whole database. What killed processes have left is removed first. Raises
+    psycopg.Error, ServerDidNotStart.
     """
     remove_leftovers()
     with ExitStack() as stack:
@@ -32,16 +44,27 @@ def scratch_database(server_url: str | None = None) -> Iterator[Roles]:
 
 @contextmanager
 def _database(server_url: str) -> Iterator[Roles]:
-    name = f"clientforge_drill_{secrets.token_hex(6)}"
+    name = f"{_DATABASE}{secrets.token_hex(6)}"
+    url = urlsplit(server_url)._replace(path=f"/{name}").geturl()
     _add_missing_roles(server_url)
-    create_database(server_url, name)
     try:
-        url = urlsplit(server_url)._replace(path=f"/{name}").geturl()
-        _act_as_owner(url)
-        yield Roles(app=_as(APP, url), monitor=_as(MONITOR, url), owner=url)
+        with _made(server_url, name, url):
+            _act_as_owner(url)
+            yield Roles(app=_as(APP, url), monitor=_as(MONITOR, url), owner=url)
     finally:
         with psycopg.connect(server_url, autocommit=True) as connection:
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _made(server_url: str, name: str, url: str) -> psycopg.Connection:
+    """Makes a database, after those were dropped that killed processes have left; a connection that says who lives."""
+    with psycopg.connect(server_url, autocommit=True, connect_timeout=10) as connection:
+        connection.execute(_TURN)
+        for (left,) in connection.execute(_UNUSED, (f"^{_DATABASE}[0-9a-f]{{12}}$",)).fetchall():
+            with suppress(psycopg.errors.ObjectInUse):
+                connection.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(left)))
+        create_database(server_url, name)
+        return psycopg.connect(url, autocommit=True)
 
 
 def _add_missing_roles(server_url: str) -> None:

@@ -13,6 +13,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 import redis
+from psycopg import sql
 
 from infrastructure.backups.scratch_directory import remove_leftovers
 from infrastructure.upkeep import Upkeep
@@ -156,6 +157,21 @@ def test_what_a_killed_drill_has_left_the_next_one_removes(run: Run, backup, ami
 
     done(run("dr", "drill", TMPDIR=str(aside)))
     assert {each.name for each in aside.iterdir()} == {"clientforge-of-somebody", "clientforge-drill-elsewhere"}
+
+
+def test_what_a_killed_drill_has_left_on_a_server_the_next_one_there_removes(run: Run, backup, postgres):
+    left, used, others = (f"clientforge_drill_{name}" for name in ("0123456789ab", "ba9876543210", "of_somebody"))
+    with psycopg.connect(postgres.superuser_url, autocommit=True) as connection:
+        for each in (left, used, others):
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(each)))
+        try:
+            with psycopg.connect(f"{postgres.superuser_url.rsplit('/', 1)[0]}/{used}"):
+                done(run("dr", "drill", DRILL_SERVER_URL=postgres.superuser_url))
+            there = connection.execute("SELECT datname FROM pg_database WHERE datname LIKE '%drill%'").fetchall()
+        finally:
+            for each in (left, used, others):
+                connection.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(each)))
+    assert {row[0] for row in there} == {used, others}
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root makes a directory another user's")
