@@ -1,14 +1,29 @@
 #!/bin/sh
 # Makes the secrets of compose.yaml that are not there yet, in a directory (deploy/secrets unless named): sh make-secrets.sh [DIR]
 # The directory is its owner's alone. The files can be read by all, since each container has an account of its own.
+# It needs openssl.
 set -eu
+fail() {
+    echo "make-secrets.sh: $1" >&2
+    exit 1
+}
+command -v openssl >/dev/null || fail "openssl is needed to make secrets, and it is not installed. Nothing was written."
 directory=${1:-$(dirname "$0")/secrets}
 umask 077
 mkdir -p "$directory"
 cd "$directory"
 
-put() { # a file with what is piped in, unless there is one
-    if [ -e "$1" ]; then cat >/dev/null; else cat >"$1.new" && chmod 444 "$1.new" && mv "$1.new" "$1"; fi
+write() { # a file with what is piped in
+    cat >"$1.new" && chmod 444 "$1.new" && mv "$1.new" "$1"
+}
+put() { # a file with what is piped in, unless there is one; neither may be empty
+    made=$(cat)
+    if [ ! -e "$1" ]; then
+        [ -n "$made" ] || fail "nothing was made for $1."
+        printf '%s\n' "$made" | write "$1"
+    elif [ -z "$(cat "$1")" ]; then
+        fail "$PWD/$1 is empty. Put its value back; or, if nothing has run with these secrets, remove all of them, and run this again."
+    fi
 }
 random() { openssl rand -hex 24; }
 
@@ -21,7 +36,7 @@ openssl rand -base64 48 | put jwt_secret
 openssl rand -base64 32 | put master_key
 # To be filled in by hand, where they are used.
 for name in jwt_secret_previous smtp_password slack_webhook_url pagerduty_routing_key; do
-    printf '' | put "$name"
+    [ -e "$name" ] || printf '' | write "$name"
 done
 
 echo "postgresql://clientforge_app:$(cat postgres_app_password)@pgbouncer:6432/clientforge" | put database_url

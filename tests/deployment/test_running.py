@@ -206,6 +206,52 @@ def test_the_script_leaves_secrets_that_are_there_as_they_are(secrets_directory)
     )
 
 
+def made_with(programs: Path, secrets: Path) -> subprocess.CompletedProcess[str]:
+    """What the script said where there are only these programs."""
+    command = (shutil.which("sh") or "sh", str(DEPLOY / "make-secrets.sh"), str(secrets))
+    return subprocess.run(command, env={"PATH": str(programs)}, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def without_openssl(tmp_path) -> Path:
+    """The programs that the script needs, but for openssl."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in ("cat", "chmod", "dirname", "mkdir", "mv"):
+        (programs / name).symlink_to(shutil.which(name) or name)
+    return programs
+
+
+def test_without_openssl_the_script_writes_nothing(without_openssl, tmp_path):
+    failed = made_with(without_openssl, tmp_path / "secrets")
+
+    assert failed.returncode == 1
+    assert "openssl is needed" in failed.stderr
+    assert not (tmp_path / "secrets").exists()
+
+
+def test_the_script_writes_no_empty_secret(without_openssl, tmp_path):
+    (without_openssl / "openssl").symlink_to(shutil.which("false") or "false")
+    failed = made_with(without_openssl, tmp_path / "secrets")
+
+    assert failed.returncode == 1
+    assert "nothing was made for postgres_password" in failed.stderr
+    assert list((tmp_path / "secrets").iterdir()) == []
+
+
+def test_the_script_refuses_secrets_that_are_empty_but_for_optional_ones(secrets_directory, tmp_path):
+    own = tmp_path / "secrets"
+    shutil.copytree(secrets_directory, own)
+    optional = {"jwt_secret_previous", "smtp_password", "slack_webhook_url", "pagerduty_routing_key"}
+    assert {each.name for each in own.iterdir() if not each.read_bytes()} == optional
+    (own / "master_key").chmod(0o600)
+    (own / "master_key").write_text("\n")
+
+    failed = subprocess.run(["sh", DEPLOY / "make-secrets.sh", own], capture_output=True, text=True, check=False)
+    assert failed.returncode == 1
+    assert f"{own}/master_key is empty" in failed.stderr
+
+
 def test_redis_evicts_nothing_keeps_what_it_is_told_and_lets_nobody_in_without_a_password(
     deployed_redis: DeployedRedis, secrets_directory
 ):
