@@ -5,15 +5,22 @@ When this process is root, the servers therefore run as an account of their own.
 programs and data that lie in such a place are moved to /var/lib/clientforge; no directory is opened up for them.
 """
 
+import fcntl
 import os
 import pwd
 import secrets
 import shutil
 import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 ACCOUNT = "clientforge"
+_ACCOUNTS = Path("/etc")
+"""The directory in which a system keeps its accounts."""
+_TRIES, _PAUSE_SECONDS = 5, 1.0
 OPEN_TO_THE_ACCOUNT = Path("/var/lib/clientforge")
 
 
@@ -44,23 +51,48 @@ def unprivileged_account() -> Account | None:
     """The account for servers that this process starts: None unless it is root. Makes it on first use."""
     if os.geteuid() != 0:
         return None
-    try:
-        entry = pwd.getpwnam(ACCOUNT)
-    except KeyError:
-        _make_account()
-        entry = pwd.getpwnam(ACCOUNT)
+    entry = _entry() or _made()
     return Account(uid=entry.pw_uid, gid=entry.pw_gid)
 
 
-def _make_account() -> None:
+def _entry() -> pwd.struct_passwd | None:
+    try:
+        return pwd.getpwnam(ACCOUNT)
+    except KeyError:
+        return None
+
+
+def _made() -> pwd.struct_passwd:
+    """The entry of the account, made unless another process has done so meanwhile.
+
+    Of ours one at a time makes it: useradd looks for the name before it takes a lock of its own, and then gives an
+    account that was made in between another number. Others' lock, such as a package manager's, it soon gives up on.
+    """
     command = ["useradd", "--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin", ACCOUNT]
-    made = subprocess.run(command, capture_output=True, text=True, check=False)
-    already_there = 9  # another process was quicker
-    if made.returncode not in (0, already_there):
-        raise RuntimeError(
-            f"PostgreSQL does not run as root, and the account '{ACCOUNT}' could not be made for it: "
-            f"{made.stderr.strip()}. Make that account, or run ClientForge as an ordinary user."
-        )
+    with _alone():
+        for _ in range(_TRIES):
+            if entry := _entry():
+                return entry
+            made = subprocess.run(command, capture_output=True, text=True, check=False)
+            if made.returncode:
+                time.sleep(_PAUSE_SECONDS)
+        if entry := _entry():
+            return entry
+    raise RuntimeError(
+        f"PostgreSQL does not run as root, and the account '{ACCOUNT}' could not be made for it: "
+        f"{made.stderr.strip()}. Make that account, or run ClientForge as an ordinary user."
+    )
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Waits until no other process is within. The kernel lets the next one in when one dies."""
+    directory = os.open(_ACCOUNTS, os.O_RDONLY)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(directory)
 
 
 def reachable_programs(programs: Path, account: Account | None) -> Path:
