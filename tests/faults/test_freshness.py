@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from statistics import median
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from infrastructure.embedded.child import free_port
 from infrastructure.redis import LastPositions
 from projections.freshness import Freshness
 from projections.ports import StoreAway
+from tests.faults.clock import Clock
 from tests.faults.stand import Background, eventually
 from tests.faults.stores import TABLES
 
@@ -55,7 +57,7 @@ def freshness(stand, database):
     return Freshness(database, stand.index, Nobody({}))
 
 
-def waited(freshness, tenant, names, position, timeout=2.0):
+def waited(freshness, tenant, names, position, timeout=30.0):
     """The answer, and the seconds that it took."""
     started = time.monotonic()
     return asyncio.run(freshness.wait(tenant, names, position, timeout)), time.monotonic() - started
@@ -70,31 +72,32 @@ def test_what_is_projected_needs_no_wait_and_after_the_first_look_no_query(stand
     assert database.reads == 1
 
 
-def test_a_wait_ends_when_the_last_of_the_projections_has_passed(stand, freshness, tenant):
+def test_a_wait_ends_when_the_last_of_the_projections_has_passed(stand, freshness, database, tenant):
     stand.open(tenant, 3)
-    stand.heard[1].whims.seconds = 0.2
+    stand.heard[1].whims.meanwhile = lambda: eventually(lambda: database.reads > 1)
     with Background(lambda: stand.drain(tenant)):
         fresh, seconds = waited(freshness, tenant, [FIRST, SECOND], 3)
     assert fresh
-    assert 0.15 < seconds < 1.5
+    assert seconds < 15
     assert stand.positions(tenant)[SECOND] == 3
 
 
 class Projecting:
     """A database whose projections pass what is waited for `seconds` after the first look, and the waits for that. A
-    look takes a while."""
+    look takes a while. All of it goes by a clock that no machine slows down."""
 
-    def __init__(self, stand, tenant) -> None:
-        self._freshness, self._tenant = Freshness(self, stand.index, Nobody({})), tenant
+    def __init__(self, stand, tenant, clock) -> None:
+        self._freshness, self._tenant, self._clock = Freshness(self, stand.index, Nobody({})), tenant, clock
         self.seconds = 0.008
-        self._position, self._looks, self._begin = 0, 0, 0.0
+        self._position, self._looks, self._passes_at = 0, 0, 0.0
 
     def read(self, *arguments, **options):
-        now = time.monotonic()
+        now = self._clock.monotonic()
+        if not self._looks:
+            self._passes_at = now + self.seconds
         self._looks += 1
-        self._begin = self._begin or now
-        passed = self._position if now >= self._begin + self.seconds else self._position - 1
-        time.sleep(0.005)
+        passed = self._position if now >= self._passes_at else self._position - 1
+        self._clock.sleep(0.005)
         row = {"projection": FIRST, "position": passed, "published": True, "parked": False, "retry_in": 0.0}
         return [row]
 
@@ -102,17 +105,19 @@ class Projecting:
         """The medians of the looks and of the seconds of so many waits, each for the next position."""
         looks, seconds = [], []
         for _ in range(count):
-            self._position, self._looks, self._begin = self._position + 1, 0, 0.0
-            fresh, took = waited(self._freshness, self._tenant, [FIRST], self._position)
-            assert fresh
+            self._position, self._looks = self._position + 1, 0
+            began = self._clock.monotonic()
+            assert self._clock.run(self._freshness.wait(self._tenant, [FIRST], self._position, 2))
             looks.append(self._looks)
-            seconds.append(took)
+            seconds.append(self._clock.monotonic() - began)
         return median(looks), median(seconds)
 
 
 @pytest.fixture
-def projecting(stand, tenant):
-    return Projecting(stand, tenant)
+def projecting(stand, tenant, monkeypatch):
+    with closing(Clock()) as clock:
+        monkeypatch.setattr("projections.freshness.time", clock)
+        yield Projecting(stand, tenant, clock)
 
 
 def test_after_some_waits_it_is_known_when_to_look(projecting):
@@ -129,7 +134,7 @@ def test_what_is_passed_soon_is_not_waited_for_longer_and_longer(projecting):
     _, first = projecting.waits(5)
     projecting.waits(34)
     _, later = projecting.waits(9)
-    assert later < first + 0.015
+    assert later < first + 0.005
 
 
 def test_a_wait_that_took_long_does_not_lengthen_the_next(projecting):
@@ -145,7 +150,7 @@ def test_a_wait_for_what_nobody_projects_ends_in_time(stand, freshness, tenant):
     stand.open(tenant)
     fresh, seconds = waited(freshness, tenant, [FIRST], 1, timeout=0.3)
     assert not fresh
-    assert 0.25 < seconds < 0.6
+    assert 0.25 < seconds < 15
 
 
 def test_a_parked_projection_is_not_waited_for(stand, freshness, tenant):
@@ -154,7 +159,7 @@ def test_a_parked_projection_is_not_waited_for(stand, freshness, tenant):
     eventually(lambda: stand.drain(tenant) or stand.status(tenant)[FIRST].parked_at)
     fresh, seconds = waited(freshness, tenant, [FIRST], 3)
     assert not fresh
-    assert seconds < 0.5
+    assert seconds < 15
     assert waited(freshness, tenant, [FIRST], 1)[0]
     assert waited(freshness, tenant, [SECOND], 3)[0]
 
@@ -165,12 +170,12 @@ def test_one_that_waits_longer_for_its_next_try_is_not_waited_for(stand, freshne
     stand.drain(tenant)
     with stand.database.transaction(tenant) as transaction:
         transaction.execute(
-            "UPDATE projection_checkpoints SET retry_at = now() + interval '30 seconds'"
+            "UPDATE projection_checkpoints SET retry_at = now() + interval '5 minutes'"
             " WHERE tenant_id = %(tenant)s AND projection = 'search'"
         )
     fresh, seconds = waited(freshness, tenant, ["search"], 1)
     assert not fresh
-    assert seconds < 0.5
+    assert seconds < 15
 
 
 def test_search_counts_when_it_is_findable_and_is_refreshed_only_for_who_waits(stand, freshness, tenant):
@@ -191,14 +196,14 @@ def test_many_who_wait_share_looks_and_refreshes_and_hold_no_thread(stand, fresh
 
     async def crowd():
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))
-        return await asyncio.gather(*(freshness.wait(tenant, [FIRST, "search"], 1, 5) for _ in range(500)))
+        return await asyncio.gather(*(freshness.wait(tenant, [FIRST, "search"], 1, 30) for _ in range(500)))
 
     with Background(lambda: stand.drain(tenant)):
         started = time.monotonic()
         assert all(asyncio.run(crowd()))
         seconds = time.monotonic() - started
-    assert seconds < 3
-    assert database.reads < 100
+    assert seconds < 20
+    assert database.reads < 400
     assert stand.index.refreshed == 1
 
 
@@ -208,11 +213,11 @@ def test_those_who_come_while_the_index_refreshes_share_the_next_refresh(stand, 
     stand.index.refreshing_takes = 0.1
 
     async def one_after_another():
-        first = asyncio.create_task(freshness.wait(tenant, ["search"], 1, 5))
-        await asyncio.sleep(0.03)
+        first = asyncio.create_task(freshness.wait(tenant, ["search"], 1, 30))
+        await asyncio.to_thread(eventually, lambda: stand.index.refreshed)
         stand.open(tenant, 2)
         await asyncio.to_thread(stand.drain, tenant)
-        return [await first, *await asyncio.gather(*(freshness.wait(tenant, ["search"], 5, 5) for _ in range(20)))]
+        return [await first, *await asyncio.gather(*(freshness.wait(tenant, ["search"], 5, 30) for _ in range(20)))]
 
     assert all(asyncio.run(one_after_another()))
     assert len(stand.index.findable[tenant]) == 5
