@@ -24,12 +24,14 @@ logging.getLogger("mail").setLevel(logging.CRITICAL)
 
 
 class Mailbox:
-    """The mail of all addresses. `refusal` is what it says to recipients instead of taking their mail."""
+    """The mail of all addresses. `refusal` is what it says to recipients instead of taking their mail, `seconds` how
+    long it takes over each, and `begun` how many it has begun with."""
 
     def __init__(self, port: int = 0, **options: Any) -> None:
         self.port = port or free_port()
         self.mails: list[EmailMessage] = []
         self.refusal = ""
+        self.begun = 0
         self.seconds = 0.0
         self.secured: list[bool] = []
         self.logins: list[tuple[bytes, bytes]] = []
@@ -82,6 +84,7 @@ class Mailbox:
     async def handle_DATA(self, server: Any, session: Session, envelope: Envelope) -> str:  # noqa: N802
         content = envelope.content
         assert isinstance(content, bytes)
+        self.begun += 1
         await asyncio.sleep(self.seconds)
         self.secured.append(session.ssl is not None)
         self.mails.append(message_from_bytes(content, policy=policy.default))
