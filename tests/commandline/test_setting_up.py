@@ -13,10 +13,12 @@ from infrastructure.bootstrap import Application
 from infrastructure.migrate import known
 from infrastructure.second_factors import SecondFactors
 from tests.commandline.conftest import Run, done, refused
+from tests.faults.stand import eventually
 from tests.fixtures import PASSWORDS
 from tests.services.databases import Postgres
 
 STRONG = "a long enough password"
+ONE_HAS_LOOKED = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND query = 'COMMIT'"
 PRODUCTION = {"ENVIRONMENT": "production", "PUBLIC_URL": "https://crm.example.com"}
 
 
@@ -51,8 +53,11 @@ def test_a_migration_that_waits_for_another_says_so(run: Run, postgres):
         with psycopg.connect(urls) as holding:
             holding.execute("SELECT FROM migration_lock FOR UPDATE")
             waiting = other.submit(run, "db", "migrate", DATABASE_OWNER_URL=urls)
+            # It has looked at the row once, in a transaction, and found it taken.
+            with psycopg.connect(urls, autocommit=True) as looking:
+                eventually(lambda: waiting.done() or looking.execute(ONE_HAS_LOOKED).rowcount, within=60)
             with pytest.raises(TimeoutError):
-                waiting.result(timeout=5)
+                waiting.result(timeout=2)
         ended = waiting.result(timeout=60)
 
     assert "up to date" in done(ended)
