@@ -1,7 +1,6 @@
 """Logging in: who may, how long it takes to find out, and that the tenant is found."""
 
 import time
-from statistics import median
 from uuid import UUID, uuid4
 
 import msgspec
@@ -109,7 +108,8 @@ def test_an_unknown_user_takes_as_long_as_a_wrong_password_or_a_locked_account(a
 
     seconds(known)
     pairs = [(seconds(known), seconds(f"{uuid4()}@example.com")) for _ in range(7)]
-    wrong, unknown = (median(each) for each in zip(*pairs, strict=True))
+    # The least is what the work itself takes: of all that a busy machine adds, each time has another share.
+    wrong, unknown = (min(each) for each in zip(*pairs, strict=True))
     assert 0.6 < unknown / wrong < 1.6, (wrong, unknown)
 
 

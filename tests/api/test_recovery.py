@@ -3,7 +3,6 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from statistics import median
 from uuid import UUID, uuid4
 
 import msgspec
@@ -255,7 +254,7 @@ def test_an_unknown_address_takes_as_long_as_a_known_one(application, acme, ada)
 
         seconds(ada[0])
         pairs = [(seconds(email), seconds(f"{uuid4()}@example.com")) for email in known]
-    slow, fast = (median(each) for each in zip(*pairs, strict=True))
+    slow, fast = (min(each) for each in zip(*pairs, strict=True))
     assert 0.6 < fast / slow < 1.6, (slow, fast)
 
 
