@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other kernels d
 def served(api_settings: Settings, application, tmp_path_factory) -> Iterator[Served]:
     """A server that has little patience with slow readers."""
     place = tmp_path_factory.mktemp("slow-readers")
-    with serving(api_settings, place, ANSWER_SECONDS="2", REQUEST_HEADER_SECONDS="60") as served:
+    with serving(api_settings, place, ANSWER_SECONDS="4", REQUEST_HEADER_SECONDS="60") as served:
         yield served
 
 
@@ -40,7 +40,7 @@ def test_clients_that_ask_for_much_and_take_next_to_nothing_are_cut_off(served, 
             client.send(asked * (50 if "openapi" in path else 20_000))
         time.sleep(1)
         assert _held(served, clients) == len(clients)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while _held(served, clients) and time.monotonic() < deadline:
             for client in clients:
                 _take_a_byte(client)
@@ -67,6 +67,6 @@ def test_a_client_that_takes_slowly_but_steadily_gets_all_of_it(served):
         started, taken = time.monotonic(), b""
         while piece := client.recv(max(whole // 40, 10_000)):
             taken += piece
-            time.sleep(0.2)
+            time.sleep(0.4)
     assert len(taken) > whole
-    assert time.monotonic() - started > 6  # three of its spans
+    assert time.monotonic() - started > 12  # three of its spans
