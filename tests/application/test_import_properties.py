@@ -110,7 +110,7 @@ def written(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
     return text.getvalue().encode()
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200)
 @given(files(changes=1), st.integers(1, 4))
 def test_each_row_goes_in_or_is_rejected_and_comes_again_without_an_event(file, batch):
     kind, map, versions = file
@@ -123,7 +123,7 @@ def test_each_row_goes_in_or_is_rejected_and_comes_again_without_an_event(file, 
             assert again.problems.keys() <= first.problems.keys()
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(KIND, st.binary(max_size=200))
 def test_any_bytes_behind_the_header_are_rows_or_rejected(kind, content):
     columns = ["id", *KINDS[kind].fields]
@@ -131,9 +131,7 @@ def test_any_bytes_behind_the_header_are_rows_or_rejected(kind, content):
         Office(store, uuid7()).take(kind, map_of(kind, making=True), ",".join(columns).encode() + b"\n" + content)
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(files(changes=1))
 def test_what_is_decided_can_be_stored(store, file):
     kind, map, versions = file

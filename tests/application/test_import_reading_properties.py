@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from application.importing.problems import FileUnreadable
 from application.importing.reading import CsvFile, Record
 
-thoroughly = settings(max_examples=500, deadline=None)
+thoroughly = settings(max_examples=500)
 CELL = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 MISCHIEF = st.text(st.sampled_from('",;\r\n ax\x00\ufeff\u2028\x85\x0b\x0c'), max_size=60)
 COLUMNS = ["one", "two", "three"]

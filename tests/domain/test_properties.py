@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
@@ -18,7 +18,7 @@ from tests.domain.specification import fold
 from tests.domain.strategies import NEIGHBOURS, commands, of_type
 
 every_entity = pytest.mark.parametrize("entity", list(ENTITIES.values()), ids=list(ENTITIES))
-thoroughly = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+thoroughly = settings(max_examples=100)
 
 
 def decided(entity, command, state, neighbours):

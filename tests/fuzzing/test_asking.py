@@ -20,7 +20,7 @@ ODD = [
     *("00000000-0000-0000-0000-000000000000", "a@b", "USD", "usd", "\x00", "\x1f", "\u2028", "\ufffe", "é" * 300),
     *('{"$ne": null}', "*", "AND OR NOT", "a" * 2000, ("a," * 1100)),
 ]
-thoroughly = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+thoroughly = settings(max_examples=60, suppress_health_check=list(HealthCheck), database=None)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_an_altered_cursor_is_none(ask, operation):
 
 
 @given(st.text() | st.binary().map(lambda raw: raw.decode("latin-1")))
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 def test_no_text_is_a_cursor(text):
     with pytest.raises(InvalidCursor):
         Cursors("a tenant", "a list").place(text, (str, int))

@@ -73,7 +73,6 @@ def test_every_answer_is_one_that_the_document_tells(system, bearers, answered, 
 
     @settings(
         max_examples=EXAMPLES,
-        deadline=None,
         database=None,
         derandomize=True,
         phases=[Phase.explicit, Phase.generate],

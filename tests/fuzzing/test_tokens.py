@@ -20,8 +20,8 @@ TOKEN = TOKENS.issue(NOBODY)
 REFRESH = RefreshToken.new(UUID(int=1), UUID(int=3)).text
 KEY = KeyToken.new(UUID(int=1), UUID(int=2)).text
 HEAD, SAID, SIGNATURE = TOKEN.split(".")
-thoroughly = settings(max_examples=1000, deadline=None)
-over_http = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+thoroughly = settings(max_examples=1000)
+over_http = settings(max_examples=200, suppress_health_check=list(HealthCheck), database=None)
 
 
 @given(altered_token(TOKEN))

@@ -43,7 +43,7 @@ def on_disk(system: System) -> set[Path]:
     return {path for path in Path(system.variables["FILES_DIR"]).rglob("*") if path.is_file()}
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(content=CONTENTS, name=NAMES)
 def test_whatever_is_sent_comes_back_as_it_was_or_is_refused_and_nothing_is_left(system, account, content, name):
     before = on_disk(system)
