@@ -7,7 +7,7 @@ from functools import partial
 from typing import Generic, Protocol, TypeVar
 
 from infrastructure.datadir import DataDirectory, password_in, port_in
-from infrastructure.embedded import EmbeddedPostgres, EmbeddedRedis
+from infrastructure.embedded import EmbeddedPostgres, EmbeddedRedis, remove_cluster
 from infrastructure.local_ports import is_free
 from infrastructure.migrate import APP, MONITOR, OWNER, create_database, create_roles, migrate
 from infrastructure.supervisor import Supervisor
@@ -88,7 +88,7 @@ def bare_database(place: DataDirectory) -> Iterator[dict[str, str]]:
         with EmbeddedPostgres(place.postgres) as server:
             yield _roles(server, {role: password_in(None) for role in _ROLES.values()})
     except BaseException:
-        shutil.rmtree(place.postgres.resolve(), ignore_errors=True)
+        remove_cluster(place.postgres)
         raise
 
 

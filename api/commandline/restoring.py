@@ -1,6 +1,5 @@
 """`clientforge backup restore`: from a backup and its keys to a database, or to a whole system on one machine."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,8 +42,8 @@ def restore_command(
     if into is None:
         wrong = _restore(name, data_dir, rebuild=rebuild, with_files=not without_files)
     else:
-        with _new_system(into, with_files=not without_files) as place:
-            wrong = _restore(name, place, rebuild=rebuild, with_files=not without_files)
+        with _new_system(into) as place:
+            wrong = _restore(name, place, rebuild=rebuild, with_files=not without_files, new_system=True)
         print(f"Next: clientforge up --data-dir {into}", flush=True)
     if wrong:
         raise CommandFailed("\n".join(("It was restored, but:", *wrong)))
@@ -77,12 +76,15 @@ def erase_again_command(data_dir: DataDir = None) -> None:
         print("Next: clientforge projections rebuild")
 
 
-def _restore(name: str | None, data_dir: Path | None, *, rebuild: bool, with_files: bool) -> list[str]:
-    """Restores; what is wrong with what is there now."""
+def _restore(
+    name: str | None, data_dir: Path | None, *, rebuild: bool, with_files: bool, new_system: bool = False
+) -> list[str]:
+    """Restores; what is wrong with what is there now. A new system goes as a whole when a part of this fails."""
     from api.commandline.context import application, settings
     from api.commandline.shelves import explained, part_by_part, reader, roles, shelves
     from api.commandline.telling_backups import files_told
     from infrastructure.backups.filling import fill, stopped
+    from infrastructure.backups.placing import placed
     from infrastructure.backups.reading import choose
     from infrastructure.backups.restoring import restore
 
@@ -93,25 +95,28 @@ def _restore(name: str | None, data_dir: Path | None, *, rebuild: bool, with_fil
         chosen = choose(data, keys, name)
         manifest = chosen.data_manifest
         files = found.files_dir if with_files and manifest.files is not None else None
-        with part_by_part("Restoring") as tell:
-            restored = restore(asked.owner, chosen, reader(found, tell), files, tuple(built.engine.groups.values()))
-        print(
-            f"Restored {manifest.events:,} events of {len(manifest.heads):,} tenants of {manifest.taken_at:%F %T %Z},"
-            f" {files_told(restored.found.written_files if files else None)}; keys of {chosen.keys.name}",
-            flush=True,
-        )
-        if not rebuild:
-            print("Workers make the read models, search and the audit trail from the log when they start.")
-            return restored.found.lost
-        fill(built.engine, manifest.heads)
-        standing = list(stopped(built.database, manifest.heads))
+        groups = tuple(built.engine.groups.values())
+        with placed(files, gone_with_database=new_system) as place:
+            with part_by_part("Restoring") as tell:
+                restored = restore(asked.owner, chosen, reader(found, tell), place, groups)
+            told = files_told(restored.found.written_files if files else None)
+            print(
+                f"Restored {manifest.events:,} events of {len(manifest.heads):,} tenants of"
+                f" {manifest.taken_at:%F %T %Z}, {told}; keys of {chosen.keys.name}",
+                flush=True,
+            )
+            if not rebuild:
+                print("Workers make the read models, search and the audit trail from the log when they start.")
+                return restored.found.lost
+            fill(built.engine, manifest.heads)
+            standing = list(stopped(built.database, manifest.heads))
         if not standing:
             print("Made the read models, search and the audit trail.")
         return [*restored.found.lost, *standing]
 
 
 @contextmanager
-def _new_system(into: Path, *, with_files: bool) -> Iterator[Path]:
+def _new_system(into: Path) -> Iterator[Path]:
     """A data directory with a running database without tables; what fails leaves the directory as it was."""
     from infrastructure.datadir import SETTINGS_FILE, DataDirectory
     from infrastructure.onemachine import bare_database
@@ -124,7 +129,7 @@ def _new_system(into: Path, *, with_files: bool) -> Iterator[Path]:
             raise WrongUsage(f"{into}/{SETTINGS_FILE} must hold the lost system's MASTER_KEY, and its JWT_SECRET.")
         if (place.postgres / "PG_VERSION").exists():
             raise WrongUsage(f"{into} holds a database already.")
-        with _kept_unless_whole(place, known, with_files=with_files), bare_database(place) as urls:
+        with _settings_kept(place, known), bare_database(place) as urls:
             place.write_settings({**place.secrets(), **urls, "FILES_DIR": str(place.files)})
             yield place.path
     finally:
@@ -132,13 +137,10 @@ def _new_system(into: Path, *, with_files: bool) -> Iterator[Path]:
 
 
 @contextmanager
-def _kept_unless_whole(place: "DataDirectory", known: dict[str, str], *, with_files: bool) -> Iterator[None]:
-    """The database goes even where only what came after the restore has failed: so do the files that came with it."""
-    emptied = with_files and not (place.files.is_dir() and any(place.files.iterdir()))
+def _settings_kept(place: "DataDirectory", known: dict[str, str]) -> Iterator[None]:
+    """Puts the settings back where what follows fails."""
     try:
         yield
     except BaseException:
-        if emptied:
-            shutil.rmtree(place.files, ignore_errors=True)
         place.write_settings(known)
         raise

@@ -11,10 +11,14 @@ from infrastructure.backups.flaws import BackupRefused
 
 
 class FilesPlace:
-    """A directory that files are written to, and removed from again: those that it was given, and no others."""
+    """A directory that files are written to, and removed from again: those that it was given, and no others.
 
-    def __init__(self, directory: Path) -> None:
+    They stay once `keep` was called, unless they are `gone_with_database`: then its owner removes that, too.
+    """
+
+    def __init__(self, directory: Path, *, gone_with_database: bool = False) -> None:
         self._directory = directory
+        self._gone_with_database = gone_with_database
         self._files: list[str] = []
         self._directories: list[Path] = []
 
@@ -34,6 +38,13 @@ class FilesPlace:
             file.flush()
             os.fsync(file.fileno())
 
+    def keep(self) -> None:
+        """Called before the rows that name them are committed: whether they were can't always be told, and files
+        too many do less harm than rows without their files."""
+        if not self._gone_with_database:
+            self._files.clear()
+            self._directories.clear()
+
     def clear(self) -> None:
         """Removes what was written, as far as that is possible."""
         for file in self._files:
@@ -51,8 +62,8 @@ class FilesPlace:
 
 
 @contextmanager
-def placed(directory: Path | None) -> Iterator[FilesPlace | None]:
-    """Room for files, where there is a directory for them; what fails meanwhile leaves none of them there.
+def placed(directory: Path | None, *, gone_with_database: bool = False) -> Iterator[FilesPlace | None]:
+    """Room for files, where there is a directory for them; what fails meanwhile leaves none there that isn't kept.
 
     Raises BackupRefused for a directory that holds anything.
     """
@@ -60,7 +71,7 @@ def placed(directory: Path | None) -> Iterator[FilesPlace | None]:
         yield None
         return
     refuse_files(directory)
-    place = FilesPlace(directory)
+    place = FilesPlace(directory, gone_with_database=gone_with_database)
     try:
         yield place
     except BaseException:

@@ -8,7 +8,6 @@ locked.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import LiteralString
 
 import psycopg
@@ -19,7 +18,7 @@ from infrastructure.backups.copying import listed, table
 from infrastructure.backups.flaws import BackupRefused
 from infrastructure.backups.following import Found
 from infrastructure.backups.manifest import Part
-from infrastructure.backups.placing import placed
+from infrastructure.backups.placing import FilesPlace
 from infrastructure.backups.reading import Reader, Set, Write
 from infrastructure.backups.tables import KEPT, KEYS
 from infrastructure.migrate import applied, known, migrate
@@ -54,22 +53,22 @@ class Restored(Struct, frozen=True, kw_only=True):
 
 
 def restore(
-    owner_url: str, chosen: Set, reader: Reader, files: Path | None = None, groups: tuple[Group, ...] = ()
+    owner_url: str, chosen: Set, reader: Reader, files: FilesPlace | None = None, groups: tuple[Group, ...] = ()
 ) -> Restored:
-    """Restores into the database at `owner_url`, and files into an empty directory.
+    """Restores into the database at `owner_url`, and files to where they belong.
 
     A database without tables gets those of the backup's time, and is brought up to date afterwards. `groups` are the
-    projections that begin anew. Raises BackupRefused, BackupBroken (and then nothing was restored, and no file left),
-    psycopg.Error.
+    projections that begin anew. Raises BackupRefused, BackupBroken (and then nothing was restored), psycopg.Error.
     """
-    with placed(files) as place:
-        _prepare(owner_url, chosen)
-        with psycopg.connect(owner_url, connect_timeout=10, prepare_threshold=None) as connection:
-            tables = _lift_security(connection)
-            found = reader.read(chosen, _Tables(connection), place)
-            _shut_out_erased(connection, {part.name for part in chosen.data_manifest.parts})
-            _begin_anew(connection, groups)
-            _put_security_back(connection, tables)
+    _prepare(owner_url, chosen)
+    with psycopg.connect(owner_url, connect_timeout=10, prepare_threshold=None) as connection:
+        tables = _lift_security(connection)
+        found = reader.read(chosen, _Tables(connection), files)
+        _shut_out_erased(connection, {part.name for part in chosen.data_manifest.parts})
+        _begin_anew(connection, groups)
+        _put_security_back(connection, tables)
+        if files is not None:
+            files.keep()
     migrate(owner_url)
     with psycopg.connect(owner_url, autocommit=True) as connection:
         connection.execute("ANALYZE")

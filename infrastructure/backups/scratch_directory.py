@@ -5,6 +5,7 @@ may remove.
 """
 
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -18,6 +19,8 @@ from infrastructure.embedded.directory import DirectoryInUse, DirectoryLock
 CLUSTER = "postgres"
 """The name in it of the cluster's own directory."""
 _PREFIX = "clientforge-drill-"
+_NAME = re.compile(rf"{_PREFIX}[a-z0-9_]{{8}}")
+"""What `mkdtemp` makes of the prefix."""
 
 
 @contextmanager
@@ -40,7 +43,8 @@ def remove_leftovers() -> None:
     for place in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         with suppress(OSError, DirectoryInUse):
             status = place.lstat()
-            if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+            of_ours = _NAME.fullmatch(place.name) and status.st_uid == os.geteuid()
+            if not of_ours or not stat.S_ISDIR(status.st_mode):
                 continue
             lock = DirectoryLock(place)
             lock.acquire()

@@ -18,8 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ACCOUNT = "clientforge"
-_ACCOUNTS = Path("/etc")
-"""The directory in which a system keeps its accounts."""
 _TRIES, _PAUSE_SECONDS = 5, 1.0
 OPEN_TO_THE_ACCOUNT = Path("/var/lib/clientforge")
 
@@ -87,12 +85,13 @@ def _made() -> pwd.struct_passwd:
 @contextmanager
 def _alone() -> Iterator[None]:
     """Waits until no other process is within. The kernel lets the next one in when one dies."""
-    directory = os.open(_ACCOUNTS, os.O_RDONLY)
+    OPEN_TO_THE_ACCOUNT.mkdir(parents=True, exist_ok=True)
+    lock = os.open(OPEN_TO_THE_ACCOUNT / "account.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(directory, fcntl.LOCK_EX)
+        fcntl.flock(lock, fcntl.LOCK_EX)
         yield
     finally:
-        os.close(directory)
+        os.close(lock)
 
 
 def reachable_programs(programs: Path, account: Account | None) -> Path:

@@ -219,9 +219,10 @@ def _clear_the_last_run(directory: Path) -> None:
     that has got the old number meanwhile for a running server, and refuse to start.
     """
     note = directory / "postmaster.pid"
-    with suppress(FileNotFoundError, ValueError, IndexError, psutil.NoSuchProcess, psutil.AccessDenied):
+    with suppress(FileNotFoundError, ValueError, IndexError, psutil.NoSuchProcess):
         process = psutil.Process(int(note.read_text().splitlines()[0]))
-        if process.name() == "postgres" and Path(process.cwd()) == directory:
+        ours = process.name() == "postgres" and process.uids().real == directory.stat().st_uid
+        if ours and Path(process.cwd()) == directory:
             _end(process)
     note.unlink(missing_ok=True)
 

@@ -109,8 +109,9 @@ def test_verify_services_passes_on_it(up):
     ended = up.run("verify", "services", "--json")
     assert ended.returncode == 0, ended.stdout
     warned = {each["check"]: each["found"] for each in json.loads(ended.stdout) if each["result"] != "ok"}
-    for slowness in ("Redis latency", "API"):  # a busy machine has it
-        warned.pop(slowness, None)
+    warned.pop("Redis latency", None)  # a busy machine has it, and answers late
+    if re.search(r" answers in \d+ ms", warned.get("API", "")):
+        del warned["API"]
     assert warned.keys() == {"default password", "environment"}
     assert "MAIL_DIRECTORY" in warned["environment"]
 

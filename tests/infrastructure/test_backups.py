@@ -274,6 +274,16 @@ def test_what_fails_removes_the_files_that_it_wrote_and_no_others(tmp_path):
     assert (target / "kept" / "theirs").read_bytes() == b"2"
 
 
+@pytest.mark.parametrize("gone", [True, False])
+def test_kept_files_go_with_a_database_that_goes_and_stay_otherwise(tmp_path, gone):
+    with pytest.raises(KeyboardInterrupt), placed(tmp_path, gone_with_database=gone) as place:
+        assert place is not None
+        place.write(Path("kept", "file"), io.BytesIO(b"1"))
+        place.keep()
+        raise KeyboardInterrupt
+    assert (tmp_path / "kept" / "file").exists() == (not gone)
+
+
 @pytest.mark.parametrize("name", ["/etc/cron.d/evil", "../evil", "a/../../evil"])
 def test_no_file_is_written_elsewhere(tmp_path, name):
     buffer = io.BytesIO()

@@ -150,13 +150,13 @@ def test_a_drill_that_is_stopped_leaves_nothing_behind(backup, amid, aside, how)
 def test_what_a_killed_drill_has_left_the_next_one_removes(run: Run, backup, amid, aside):
     others = aside / "clientforge-of-somebody"
     others.mkdir()
-    (aside / "clientforge-drill-elsewhere").symlink_to(others)
+    (aside / "clientforge-drill-elsewher").symlink_to(others)
     amid.kill()
     amid.communicate()
     assert len(list(aside.glob("clientforge-drill-*/postgres"))) == 1
 
     done(run("dr", "drill", TMPDIR=str(aside)))
-    assert {each.name for each in aside.iterdir()} == {"clientforge-of-somebody", "clientforge-drill-elsewhere"}
+    assert {each.name for each in aside.iterdir()} == {"clientforge-of-somebody", "clientforge-drill-elsewher"}
 
 
 def test_what_a_killed_drill_has_left_on_a_server_the_next_one_there_removes(run: Run, backup, postgres):
@@ -177,7 +177,7 @@ def test_what_a_killed_drill_has_left_on_a_server_the_next_one_there_removes(run
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root makes a directory another user's")
 def test_what_another_user_has_left_stays(aside, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(aside))
-    theirs, ours = (aside / f"clientforge-drill-{name}" for name in ("theirs", "ours"))
+    theirs, ours = (aside / f"clientforge-drill-{name}" for name in ("theirs__", "ours____"))
     for each in (theirs, ours):
         (each / "postgres").mkdir(parents=True)
     os.chown(theirs, 12345, 12345)

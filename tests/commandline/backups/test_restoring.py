@@ -320,6 +320,43 @@ def test_a_restore_that_is_stopped_among_the_files_leaves_nothing(
     assert counted(empty_urls.superuser) == 0
 
 
+STOPPED_AT_COMMIT = """
+import sys, psycopg
+from api.commandline import main
+from infrastructure.backups import restoring
+
+secured, commit = restoring._put_security_back, psycopg.Connection.commit
+
+def committed(connection):
+    commit(connection)
+    raise KeyboardInterrupt
+
+def last(*given):
+    secured(*given)
+    psycopg.Connection.commit = committed
+
+restoring._put_security_back = last
+sys.argv[1:] = ["backup", "restore"]
+main()
+"""
+
+
+def test_rows_that_are_committed_have_their_files_also_when_that_is_stopped(
+    backup_with_files, environment, empty_urls, tmp_path
+):
+    target = tmp_path / "target"
+    stopped = subprocess.run(
+        [sys.executable, "-c", STOPPED_AT_COMMIT],
+        env={**environment, **named(empty_urls), "FILES_DIR": str(target)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert stopped.returncode == 130, stopped
+    assert counted(empty_urls.superuser) > 20
+    assert contents(target) == contents(tmp_path / "source")
+
+
 def test_programs_get_in_by_their_keys(run: Run, companies, built, empty_urls, over):
     company = companies[0]
     logs_in(built, company)
