@@ -1,6 +1,7 @@
 """What `verify services` says of stores that are as they should be, and of stores that are broken in one way each."""
 
 import secrets
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -169,11 +170,12 @@ def test_a_table_whose_rows_are_everybodys_fails(settings, fresh_urls):
 
 
 @pytest.fixture
-def own_redis(tmp_path: Path) -> Iterator[EmbeddedRedis]:
-    """A Redis of the test alone."""
-    tmp_path.chmod(0o755)
-    with EmbeddedRedis(tmp_path / "redis") as server:
-        yield server
+def own_redis() -> Iterator[EmbeddedRedis]:
+    """A Redis of the test alone, where its account reaches it: its data would be kept elsewhere otherwise, and stay."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        with EmbeddedRedis(Path(name) / "redis") as server:
+            yield server
 
 
 def test_a_redis_as_it_should_be_is_well(own_redis):
@@ -203,10 +205,10 @@ def test_a_redis_that_forgets_is_told(own_redis):
         assert "snapshots only" in next(x.found for x in redis_server(own_redis.url()) if "persist" in x.check)
 
 
-def test_a_redis_that_cannot_write_to_disk_fails(own_redis, tmp_path):
+def test_a_redis_that_cannot_write_to_disk_fails(own_redis):
     with redis.Redis.from_url(own_redis.url()) as client:
         client.config_set("dbfilename", "there")
-        (tmp_path / "redis" / "there").mkdir()
+        Path(client.config_get("dir")["dir"], "there").mkdir()
         client.set("key", "value")
         client.bgsave()
         deadline = time.monotonic() + 10
