@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
 from threading import Lock, Thread
 
+import psycopg
 import redis
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -65,7 +66,7 @@ class ProjectionGauges(Collector):
     def _lags(self) -> list[Lag] | None:
         try:
             return None if self._monitor is None else self._monitor.lags()
-        except StoreAway:
+        except (StoreAway, psycopg.Error):
             return None
 
 

@@ -1,11 +1,15 @@
-"""What is read when somebody asks, while several ask at once."""
+"""What is read when somebody asks: while several ask at once, and where something can not be read."""
 
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
-from infrastructure.gauges import StoreGauges
+import psycopg
+import pytest
+
+from infrastructure.gauges import ProjectionGauges, StoreGauges
+from infrastructure.monitor import Monitor
 from infrastructure.postgres import Database
 from infrastructure.pulse import Pulse
 from infrastructure.telemetry import Telemetry
@@ -20,6 +24,17 @@ def test_scrapes_that_overlap_are_all_answered():
 
     with ThreadPoolExecutor(8) as scrapers:
         assert list(scrapers.map(scrape, range(16))) == [{"slow": 1, "down": 0}] * 16
+
+
+@pytest.mark.parametrize(
+    ("right", "up"), [("GRANT SELECT (position) ON events TO", 1), ("REVOKE ALL ON events FROM", 0)]
+)
+def test_a_monitor_that_may_not_read_lags_says_so_and_hides_nothing_else(fresh_urls, right, up):
+    with psycopg.connect(fresh_urls.owner) as owner:
+        owner.execute(f"{right} clientforge_monitor")
+    with closing(Monitor.open(fresh_urls.monitor, [])) as monitor:
+        first, *_ = ProjectionGauges(monitor).collect()
+    assert (first.name, [sample.value for sample in first.samples]) == ("clientforge_monitor_up", [up])
 
 
 def test_who_knows_of_a_process_knows_its_memory():
