@@ -1,6 +1,7 @@
 """A system with two tenants, people in them, one of whom was erased; and where its backups go."""
 
 import secrets
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -28,6 +29,17 @@ from tests.services.databases import Postgres
 
 ADMIN = "boss@company.example"
 Over = Callable[[DatabaseUrls], AbstractContextManager[Application]]
+
+
+@pytest.fixture(autouse=True)
+def signals_arrive() -> Iterator[None]:
+    """Has commands get the signals that whoever started the tests has ignored: nohup does, and a shell that goes on."""
+    ignored = [each for each in (signal.SIGINT, signal.SIGHUP) if signal.getsignal(each) == signal.SIG_IGN]
+    for each in ignored:
+        signal.signal(each, signal.SIG_DFL)
+    yield
+    for each in ignored:
+        signal.signal(each, signal.SIG_IGN)
 
 
 @pytest.fixture
