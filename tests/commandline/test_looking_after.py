@@ -133,7 +133,8 @@ def test_the_queue_is_healthy_with_a_worker_and_without_dead_letters(run: Run, e
 def test_more_than_50_messages_that_failed_are_unhealthy(run: Run, environment, built):
     prefix = environment["REDIS_PREFIX"]
     Queues(built.redis, prefix=prefix).worker_is_alive("a worker")
-    built.redis.hset(f"{prefix}:projections.DQ.msgs", mapping={str(number): "{}" for number in range(51)})
+    failed = json.dumps({"options": {"retries": 1}})
+    built.redis.hset(f"{prefix}:projections.DQ.msgs", mapping={str(number): failed for number in range(51)})
     assert "projections: 51 failed, more than 50" in refused(run("queue", "health"), 1)
 
 
