@@ -56,20 +56,13 @@ class _Retries(Retries):
     """Dramatiq's retries, for which a message that was put back until its turn has not been tried."""
 
     def after_process_message(
-        self,
-        broker: Broker,
-        message: MessageProxy,
-        *,
-        result: Any | None = None,
-        exception: BaseException | None = None,
+        self, broker: Broker, message: MessageProxy, *, exception: BaseException | None = None, **told: Any
     ) -> None:
         """Puts back what an actor had no turn for, and has what failed tried again."""
         if isinstance(exception, Retry):
             broker.enqueue(message, delay=exception.delay)  # type: ignore[arg-type]
             return
-        super().after_process_message(  # type: ignore[no-untyped-call]
-            broker, message, result=result, exception=exception
-        )
+        super().after_process_message(broker, message, exception=exception, **told)  # type: ignore[no-untyped-call]
 
 
 class _Broker(RedisBroker):

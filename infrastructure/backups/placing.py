@@ -70,7 +70,7 @@ def placed(directory: Path | None, *, gone_with_database: bool = False) -> Itera
     if directory is None:
         yield None
         return
-    refuse_files(directory)
+    _refuse_files(directory)
     place = FilesPlace(directory, gone_with_database=gone_with_database)
     try:
         yield place
@@ -79,7 +79,7 @@ def placed(directory: Path | None, *, gone_with_database: bool = False) -> Itera
         raise
 
 
-def refuse_files(directory: Path) -> None:
+def _refuse_files(directory: Path) -> None:
     """Raises BackupRefused for a directory that holds anything."""
     if directory.is_dir() and any(directory.iterdir()):
         raise BackupRefused(f"FILES_DIR ({directory}) is not empty: files are restored into an empty directory only.")

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from infrastructure.embedded import remove_cluster
-from infrastructure.embedded.directory import DirectoryInUse, DirectoryLock
+from infrastructure.embedded.directory import DirectoryInUse, DirectoryLock, new_locked_directory
 
 CLUSTER = "postgres"
 """The name in it of the cluster's own directory."""
@@ -26,7 +26,7 @@ _NAME = re.compile(rf"{_PREFIX}[a-z0-9_]{{8}}")
 @contextmanager
 def scratch_directory() -> Iterator[Path]:
     """A new directory (below TMPDIR), removed in the end with the cluster in it."""
-    place, lock = _locked()
+    place, lock = new_locked_directory(_PREFIX)
     try:
         # The server may run under an account of its own, which must get to its files.
         place.chmod(0o711)
@@ -52,19 +52,6 @@ def remove_leftovers() -> None:
                 _remove(place)
             finally:
                 lock.release()
-
-
-def _locked() -> tuple[Path, DirectoryLock]:
-    """A new directory and its lock. Before it has that, another process may take it for a leftover: then there is
-    another one."""
-    while True:
-        place = Path(tempfile.mkdtemp(prefix=_PREFIX))
-        lock = DirectoryLock(place)
-        with suppress(FileNotFoundError, DirectoryInUse):
-            lock.acquire()
-            if place.exists():
-                return place, lock
-            lock.release()
 
 
 def _remove(place: Path) -> None:

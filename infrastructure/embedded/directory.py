@@ -2,6 +2,8 @@
 
 import fcntl
 import os
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -31,3 +33,18 @@ class DirectoryLock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def new_locked_directory(prefix: str, below: Path | None = None) -> tuple[Path, DirectoryLock]:
+    """A new temporary directory (of TMPDIR, unless it is to be `below` another) and its lock.
+
+    One that another process took for a leftover, before it had its lock, is given up for another.
+    """
+    while True:
+        place = Path(tempfile.mkdtemp(prefix=prefix, dir=below))
+        lock = DirectoryLock(place)
+        with suppress(DirectoryInUse, FileNotFoundError):
+            lock.acquire()
+            if place.exists():
+                return place, lock
+            lock.release()

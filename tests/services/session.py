@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from typing import Self
@@ -14,7 +14,7 @@ import psycopg
 import redis
 
 from infrastructure.embedded import EmbeddedPostgres, EmbeddedRedis
-from infrastructure.embedded.directory import DirectoryInUse, DirectoryLock
+from infrastructure.embedded.directory import DirectoryInUse, DirectoryLock, new_locked_directory
 from tests.services import docker, elasticsearch, ferretdb
 from tests.services.availability import Unavailable
 from tests.services.databases import Postgres
@@ -55,7 +55,7 @@ class ServiceSession:
     def _own_directory(self, place: Path) -> Path:
         """A directory that ends with the run. Those of killed runs are removed on the way."""
         _remove_leftovers(place)
-        directory, lock = _new_directory(place)
+        directory, lock = new_locked_directory(PREFIX, place)
         self._stack.callback(lock.release)
         self._stack.callback(_remove, directory)
         return directory
@@ -151,18 +151,6 @@ def _mongodb_container(directory: Path, reason: Unavailable) -> docker.Container
     return docker.container(
         docker.MONGODB, 27017, directory, scheme="mongodb", answers=ferretdb.answers, environment={}, otherwise=reason
     )
-
-
-def _new_directory(place: Path) -> tuple[Path, DirectoryLock]:
-    """A directory of this run's own, locked. One that another run took for a leftover meanwhile is given up."""
-    while True:
-        directory = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
-        lock = DirectoryLock(directory)
-        with suppress(DirectoryInUse, FileNotFoundError):
-            lock.acquire()
-            if directory.exists():
-                return directory, lock
-            lock.release()
 
 
 def _remove_leftovers(place: Path) -> None:
