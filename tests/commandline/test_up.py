@@ -206,7 +206,7 @@ def test_stopping_during_the_start_leaves_nothing_behind(place, ups, seconds):
     assert up.end() == 0
     assert "Stopped." in up.printed
 
-    ups.append(Up(place).ready())
+    ups.append(Up(place, "--port", "0").ready())
 
 
 def test_files_are_kept_in_its_directory(place, ups):
