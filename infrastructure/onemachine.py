@@ -1,6 +1,5 @@
 """PostgreSQL and Redis of a system on one machine: as services that are kept running, with roles and tables."""
 
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -96,7 +95,7 @@ def _clear_unfinished(place: DataDirectory, known: Mapping[str, str]) -> None:
     """Removes the files of a first start that was killed before anything could be stored in them."""
     password = place.postgres / "superuser.password"
     if "DATABASE_URL" not in known and not (password.exists() and password.read_text()):
-        shutil.rmtree(place.postgres.resolve(), ignore_errors=True)
+        remove_cluster(place.postgres)
 
 
 def _database(server: EmbeddedPostgres, passwords: dict[str, str]) -> dict[str, str]:
